@@ -1,0 +1,20 @@
+"""What the service is made of, put together by core/bootstrap.py and handed to who needs it."""
+
+from dataclasses import dataclass
+
+from core.auth import Authenticator
+from core.clock import Clock
+from core.ids import NewId
+from core.secrets import Cipher
+from core.settings import Settings
+from core.store.database import Database
+
+
+@dataclass(slots=True)
+class Deps:
+    settings: Settings
+    clock: Clock
+    new_id: NewId
+    database: Database
+    authenticator: Authenticator
+    cipher: Cipher

@@ -1,0 +1,149 @@
+"""The gate that every RPC passes: it authenticates, authorises, names the request, and maps errors.
+
+It wraps the body of each handler, generators included, so that no error inside a stream escapes the
+table in core/rpc/errors.py.
+"""
+
+import asyncio
+import hmac
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc.aio import AbortError, ServerInterceptor, ServicerContext
+
+from core.auth import NOBODY, Authenticator, Secrets
+from core.clock import Clock
+from core.errors import Forbidden, Unsupported
+from core.ids import NewId
+from core.rpc import caller, errors
+from core.rpc.caller import Caller
+from core.rpc.policy import Access, Rule, rule_for
+
+log = logging.getLogger("llmrouter.rpc")
+
+_QUIET = ("/grpc.", "/llmrouter.v1.AdminService/GetMetrics")
+
+
+class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - generic in the stubs alone
+    """The one interceptor of the gRPC server."""
+
+    def __init__(self, authenticator: Authenticator, internal_token: str, clock: Clock, new_id: NewId) -> None:
+        self._authenticator = authenticator
+        self._internal_token = internal_token
+        self._clock = clock
+        self._new_id = new_id
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        method = handler_call_details.method
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return handler  # gRPC answers UNIMPLEMENTED
+        rule = rule_for(method)
+        metadata = {
+            key: value for key, value in handler_call_details.invocation_metadata or () if isinstance(value, str)
+        }
+        requests = "stream" if handler.request_streaming else "unary"
+        responses = "stream" if handler.response_streaming else "unary"
+        kind = f"{requests}_{responses}"
+        behaviour = getattr(handler, kind)
+        wrap = self._generator if inspect.isasyncgenfunction(behaviour) else self._coroutine
+        make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
+        return make(
+            wrap(method, rule, metadata, behaviour),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _coroutine(self, method: str, rule: Rule | None, metadata: dict[str, str], behaviour: Any) -> Any:
+        async def call(request: Any, context: ServicerContext[Any, Any]) -> Any:
+            started, request_id, code = self._clock.monotonic(), self._request_id(metadata), "OK"
+            try:
+                await self._enter(rule, metadata, request_id, context)
+                return await behaviour(request, context)
+            except (asyncio.CancelledError, AbortError):
+                code = "ABORTED"
+                raise
+            except Exception as error:
+                mapped = errors.known(error, request_id)
+                code = mapped.reason
+                await errors.abort(context, mapped)
+            finally:
+                self._log(method, request_id, code, started)
+
+        return call
+
+    def _generator(self, method: str, rule: Rule | None, metadata: dict[str, str], behaviour: Any) -> Any:
+        async def call(request: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            started, request_id, code = self._clock.monotonic(), self._request_id(metadata), "OK"
+            try:
+                await self._enter(rule, metadata, request_id, context)
+                async for response in behaviour(request, context):
+                    yield response
+            except (asyncio.CancelledError, GeneratorExit, AbortError):
+                code = "ABORTED"
+                raise
+            except Exception as error:
+                mapped = errors.known(error, request_id)
+                code = mapped.reason
+                await errors.abort(context, mapped)
+            finally:
+                self._log(method, request_id, code, started)
+
+        return call
+
+    async def _enter(
+        self,
+        rule: Rule | None,
+        metadata: dict[str, str],
+        request_id: str,
+        context: ServicerContext[Any, Any],
+    ) -> None:
+        """Lets the call in, or raises Unauthenticated or Forbidden."""
+        if rule is None:
+            raise Unsupported("this method is not open")
+        is_facade = hmac.compare_digest(metadata.get("x-llmrouter-internal", ""), self._internal_token)
+        secrets = Secrets(
+            authorization=metadata.get("authorization", ""),
+            api_key=metadata.get("x-api-key", ""),
+            virtual_key=metadata.get("x-virtual-key", ""),
+            session=metadata.get("x-llmrouter-session", "") if is_facade else "",
+        )
+        trusted = metadata if is_facade else {}
+        caller.enter(
+            Caller(
+                principal=await self._principal(rule, secrets, is_facade=is_facade),
+                request_id=request_id,
+                client_address=trusted.get("x-llmrouter-client-address") or context.peer() or "",
+                surface=trusted.get("x-llmrouter-surface", "grpc"),
+                secrets=secrets,
+                is_facade=is_facade,
+            )
+        )
+        await context.send_initial_metadata((("x-request-id", request_id),))
+
+    async def _principal(self, rule: Rule, secrets: Secrets, *, is_facade: bool) -> Any:
+        if rule.access is Access.ANYONE:
+            return NOBODY
+        if is_facade and rule.access in (Access.OPERATOR, Access.PER_CALL):
+            return NOBODY
+        principal = await self._authenticator.authenticate(secrets)
+        principal.require(rule.scope)
+        if rule.access in (Access.ADMIN, Access.OPERATOR) and not principal.is_admin:
+            raise Forbidden
+        return principal
+
+    def _request_id(self, metadata: dict[str, str]) -> str:
+        given = metadata.get("x-request-id", "")
+        return given if 0 < len(given) <= 100 and given.isprintable() else self._new_id("req")
+
+    def _log(self, method: str, request_id: str, code: str, started: float) -> None:
+        if not method.startswith(_QUIET):
+            took = (self._clock.monotonic() - started) * 1000
+            log.info("rpc", extra={"method": method, "code": code, "ms": round(took, 1), "request_id": request_id})

@@ -1,0 +1,44 @@
+"""The gRPC server: services, the gate, health and reflection."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from core.deps import Deps
+from core.rpc.access import Gate
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+# A request's body may be this much smaller than the message that carries it.
+_ENVELOPE = 1024 * 1024
+
+
+def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """A server that is not bound or started yet, and the servicer that tells its health."""
+    gate = Gate(deps.authenticator, internal_token, deps.clock, deps.new_id)
+    limit = deps.settings.max_body + _ENVELOPE
+    server = grpc.aio.server(
+        interceptors=[gate],
+        options=[
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 1 if deps.settings.core_workers > 1 else 0),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ],
+    )
+    names = [add(server, deps) for add in _services()]
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    return server, healthy
+
+
+def _services() -> Sequence[Any]:
+    """One function per service: adds it to the server and returns its full name."""
+    return []

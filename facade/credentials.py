@@ -1,0 +1,48 @@
+"""Finds the credentials in a request; whether they count is the core's business."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+SESSION_COOKIE = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the request brought, each "" where it did not."""
+
+    authorization: str
+    api_key: str
+    virtual_key: str
+    session: str
+
+    @property
+    def by_cookie_alone(self) -> bool:
+        """Whether a browser may have sent this without its user's doing."""
+        return bool(self.session) and not (self.authorization or self.api_key or self.virtual_key)
+
+    def metadata(self) -> list[tuple[str, str]]:
+        """The same as gRPC metadata. Values that gRPC can't carry count as wrong credentials."""
+        pairs = (
+            ("authorization", self.authorization),
+            ("x-api-key", self.api_key),
+            ("x-virtual-key", self.virtual_key),
+            ("x-llmrouter-session", self.session),
+        )
+        return [
+            (name, value if value.isascii() and value.isprintable() else "invalid") for name, value in pairs if value
+        ]
+
+
+def _plain(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+def credentials_of(request: web.BaseRequest) -> Credentials:
+    headers = request.headers
+    return Credentials(
+        authorization=headers.get("Authorization", ""),
+        api_key=headers.get("X-API-Key", ""),
+        virtual_key=headers.get("X-Virtual-Key", ""),
+        session=request.cookies.get(SESSION_COOKIE, "") if "Cookie" in headers else "",
+    )

@@ -1,0 +1,62 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_UNAUTHENTICATED: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_CREDENTIALS: _ClassVar[ErrorReason]
+    ERROR_REASON_FORBIDDEN: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_ARGUMENT: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_CHANGES: _ClassVar[ErrorReason]
+    ERROR_REASON_CURRENT_PASSWORD_INCORRECT: _ClassVar[ErrorReason]
+    ERROR_REASON_PASSWORD_TOO_SHORT: _ClassVar[ErrorReason]
+    ERROR_REASON_EMAIL_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_NAME_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_LAST_ADMIN: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_REQUIRED: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_MODEL: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_TIMEOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_STREAM_INTERRUPTED: _ClassVar[ErrorReason]
+    ERROR_REASON_REFRESH_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_STATUS: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_DATABASE_ERROR: _ClassVar[ErrorReason]
+    ERROR_REASON_CANCELLED: _ClassVar[ErrorReason]
+    ERROR_REASON_DEADLINE_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_UNSUPPORTED: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_UNAUTHENTICATED: ErrorReason
+ERROR_REASON_INVALID_CREDENTIALS: ErrorReason
+ERROR_REASON_FORBIDDEN: ErrorReason
+ERROR_REASON_NOT_FOUND: ErrorReason
+ERROR_REASON_INVALID_ARGUMENT: ErrorReason
+ERROR_REASON_NO_CHANGES: ErrorReason
+ERROR_REASON_CURRENT_PASSWORD_INCORRECT: ErrorReason
+ERROR_REASON_PASSWORD_TOO_SHORT: ErrorReason
+ERROR_REASON_EMAIL_EXISTS: ErrorReason
+ERROR_REASON_NAME_EXISTS: ErrorReason
+ERROR_REASON_LAST_ADMIN: ErrorReason
+ERROR_REASON_MODEL_REQUIRED: ErrorReason
+ERROR_REASON_UNKNOWN_MODEL: ErrorReason
+ERROR_REASON_PROVIDER_ERROR: ErrorReason
+ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason
+ERROR_REASON_STREAM_INTERRUPTED: ErrorReason
+ERROR_REASON_REFRESH_FAILED: ErrorReason
+ERROR_REASON_UPSTREAM_STATUS: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
+ERROR_REASON_TOO_LARGE: ErrorReason
+ERROR_REASON_UNAVAILABLE: ErrorReason
+ERROR_REASON_DATABASE_ERROR: ErrorReason
+ERROR_REASON_CANCELLED: ErrorReason
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_UNSUPPORTED: ErrorReason
