@@ -10,7 +10,7 @@ dictionary look-up, and an outage of the database turns no known key away.
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from core.clock import Clock
@@ -35,10 +35,10 @@ _MAX_SECRET = 512
 class Secrets:
     """What a request brought, each "" where it did not."""
 
-    authorization: str = ""  # the whole header's value
-    api_key: str = ""
-    virtual_key: str = ""
-    session: str = ""
+    authorization: str = field(default="", repr=False)  # the whole header's value
+    api_key: str = field(default="", repr=False)
+    virtual_key: str = field(default="", repr=False)
+    session: str = field(default="", repr=False)
 
     def secret(self) -> str:
         """The one that counts: the most specific header, and the cookie only where there is no header."""
@@ -118,8 +118,9 @@ class Authenticator:
         self._unknown.clear()
 
     def forget_user(self, user_id: int) -> None:
-        """Looks one user up anew."""
+        """Looks one user up anew; one who is enabled again may have been refused a moment ago."""
         self._generation += 1
+        self._unknown.clear()
         for key in [key for key, principal in self._known.items() if principal.user_id == user_id]:
             del self._known[key]
 

@@ -1,8 +1,11 @@
 """Time, as something that tests own."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
@@ -29,7 +32,7 @@ class SystemClock:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware time."""
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+    return (moment - _EPOCH) // _MICROSECOND  # exact, which a float of seconds is not
 
 
 def from_micros(value: int) -> datetime:

@@ -152,16 +152,25 @@ class RefreshFailed(ProviderError):
 class UpstreamStatus(ProviderError):
     """The provider answered with an error of its own, to be mirrored.
 
-    status: its HTTP status; body: what it said, bounded by the transport.
+    status: its HTTP status; body: what it said, bounded by the transport; content_type: of the body.
     """
 
     reason = "UPSTREAM_STATUS"
     default_message = "the provider answered with an error"
 
-    def __init__(self, message: str = "", *, status: int, body: bytes = b"", retry_after: float | None = None):
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, retry_after=retry_after, metadata={"http_status": str(status)})
         self.status = status
         self.body = body
+        self.content_type = content_type
 
 
 class RateLimited(RouterError):

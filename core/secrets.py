@@ -8,23 +8,44 @@ data stays readable; `llmrouter providers rotate` encrypts it anew, after which 
 """
 
 import base64
+import hmac
 import os
 import secrets
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from core.settings import Settings, SettingsError
 
 
 def derive(secret_key: str, purpose: str) -> bytes:
-    """32 bytes for one purpose (RFC 5869): knowing one purpose's bytes tells nothing of another's."""
-    return HKDF(SHA256(), 32, salt=None, info=b"llmrouter:" + purpose.encode()).derive(secret_key.encode())
+    """32 bytes for one purpose (HKDF-SHA-256, RFC 5869): knowing one purpose's bytes tells nothing of another's.
+
+    From the standard library, because the facade derives its token and has no other use for OpenSSL's 12 MB.
+    """
+    key = hmac.digest(bytes(32), secret_key.encode(), "sha256")  # HKDF-Extract without a salt
+    return hmac.digest(key, b"llmrouter:" + purpose.encode() + b"\x01", "sha256")  # the one block of HKDF-Expand
 
 
 def internal_token(secret_key: str) -> str:
     """What the facade sends as `x-llmrouter-internal`."""
     return derive(secret_key, "internal").hex()
+
+
+def secret_key_file(settings: Settings) -> Path:
+    """Where the secret key is kept that nobody has set."""
+    return settings.data_dir / "secret.key"
+
+
+def secret_key_of(settings: Settings) -> str:
+    """The secret key: the one of the settings, else the one in the data directory, made where there is none.
+
+    Raises SettingsError where the file holds no key, OSError where it can't be read or made.
+    """
+    if settings.secret_key:
+        return settings.secret_key
+    try:
+        return load_or_create(secret_key_file(settings))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def load_or_create(path: Path) -> str:
@@ -61,6 +82,9 @@ class Cipher:
 
     def __init__(self, secret_key: str, old: tuple[str, ...] = ()) -> None:
         """Encrypts with `secret_key`; reads what that or any of the old keys encrypted."""
+        from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # here, for the sake of the facade
+
+        self._refused = InvalidToken
         keys = [base64.urlsafe_b64encode(derive(key, "provider-keys")) for key in (secret_key, *old)]
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
@@ -71,12 +95,12 @@ class Cipher:
         """Raises ValueError where no key that we have encrypted it."""
         try:
             return self._fernet.decrypt(data).decode()
-        except InvalidToken:
+        except self._refused:
             raise ValueError("encrypted with another secret key") from None
 
     def rotate(self, data: bytes) -> bytes:
         """The same text, encrypted with the current key. Raises ValueError like decrypt."""
         try:
             return self._fernet.rotate(data)
-        except InvalidToken:
+        except self._refused:
             raise ValueError("encrypted with another secret key") from None

@@ -4,13 +4,17 @@ No other module reads the environment. Every setting has a default that works; a
 the start with a message that names the variable.
 """
 
+import ipaddress
+import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
 
 
 class SettingsError(Exception):
@@ -85,8 +89,18 @@ class Settings:
 
     @property
     def run_dir(self) -> Path:
-        """Where the sockets are."""
-        return self.data_dir / "run"
+        """Where the sockets are: in the data directory, unless its path does not suit a socket's address.
+
+        Such an address has at most 103 bytes on macOS and 107 on Linux, and gRPC reads some characters its own way.
+        """
+        path = (self.data_dir / "run").absolute()
+        if len(os.fsencode(path)) + len("/facade-63.sock") <= 103 and _PLAIN_PATH.fullmatch(str(path)):
+            return path
+        import hashlib  # here: hardly anybody needs them
+        import tempfile
+
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"llmrouter-{os.getuid()}-{name}"
 
     @property
     def journal_dir(self) -> Path:
@@ -108,9 +122,12 @@ def _bool(raw: str) -> bool:
 
 def _number(low: float, high: float):
     def parse(raw: str) -> float:
-        value = float(raw)
+        try:
+            value = float(raw)
+        except ValueError:
+            value = math.nan
         if not low <= value <= high:
-            raise ValueError(f"must be from {low:g} to {high:g}")
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
         return value
 
     return parse
@@ -118,7 +135,7 @@ def _number(low: float, high: float):
 
 def _count(low: int, high: int):
     def parse(raw: str) -> int:
-        value = int(raw)
+        value = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 20 else low - 1
         if not low <= value <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return value
@@ -141,6 +158,13 @@ def _registration(raw: str) -> Registration:
 
 def _list(raw: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _networks(raw: str) -> tuple[str, ...]:
+    networks = _list(raw)
+    for network in networks:
+        ipaddress.ip_network(network, strict=False)
+    return networks
 
 
 def _address(raw: str) -> Address:
@@ -193,7 +217,7 @@ VARIABLES = {
     "LLMROUTER_REGISTRATION": ("registration", _registration),
     "LLMROUTER_PUBLIC_URL": ("public_url", _url),
     "LLMROUTER_CORS_ORIGINS": ("cors_origins", _list),
-    "LLMROUTER_TRUSTED_PROXIES": ("trusted_proxies", _list),
+    "LLMROUTER_TRUSTED_PROXIES": ("trusted_proxies", _networks),
     "LLMROUTER_ECHO": ("echo", _bool),
     "LLMROUTER_ECHO_TOKENS_PER_SECOND": ("echo_tokens_per_second", _number(0, 1_000_000)),
     "LLMROUTER_CORE_WORKERS": ("core_workers", _count(1, 64)),
@@ -218,6 +242,8 @@ def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
     """
     values: dict[str, str] = {}
     if dotenv is not None and dotenv.is_file():
+        from dotenv import dotenv_values  # here: most processes find no file and save the memory
+
         values |= {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     values |= environ
     values = {name: value.strip() for name, value in values.items() if value.strip()}

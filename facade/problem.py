@@ -39,6 +39,11 @@ STATUSES = {
     "DEADLINE_EXCEEDED": 504,
     "INTERNAL": 500,
     "UNSUPPORTED": 501,
+    # What the facade itself finds; the core has no such reasons.
+    "CROSS_SITE": 403,
+    "METHOD_NOT_ALLOWED": 405,
+    "MODEL_NOT_FOUND": 404,
+    "REQUEST_TIMEOUT": 408,
 }
 
 # For statuses that gRPC itself makes, without ErrorInfo.
@@ -56,7 +61,7 @@ _MESSAGES_OF_REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: context managers set the traceback of what passes through them
 class Problem(Exception):
     """Why a request failed. `message` is safe to show to the caller."""
 
@@ -67,6 +72,8 @@ class Problem(Exception):
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     status: int = 0  # the HTTP status where it is not the reason's own
 
+    __hash__ = Exception.__hash__
+
     @property
     def http_status(self) -> int:
         return self.status or STATUSES.get(self.reason, 500)
@@ -75,17 +82,16 @@ class Problem(Exception):
 def from_status(data: bytes) -> Problem:
     """The problem in a serialised google.rpc.Status."""
     status = status_pb2.Status.FromString(data)
-    reason, violated, retry_after, metadata = "INTERNAL", "", None, dict[str, str]()
+    info, request, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    reason, violated, retry_after = "INTERNAL", "", None
     for detail in status.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            info = error_details_pb2.ErrorInfo.FromString(detail.value)
-            reason, metadata = info.reason, dict(info.metadata)
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            violations = error_details_pb2.BadRequest.FromString(detail.value).field_violations
-            violated = violations[0].field if violations else ""
-        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            retry_after = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay.ToMilliseconds() / 1000
-    return Problem(reason, status.message, violated, retry_after, metadata)
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(request) and request.field_violations:
+            violated = request.field_violations[0].field
+        elif detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToMilliseconds() / 1000
+    return Problem(reason, status.message, violated, retry_after, dict(info.metadata))
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> Problem:

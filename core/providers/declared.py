@@ -41,14 +41,14 @@ def normalise_base_url(vendor: Vendor, url: str) -> str:
     text = url.strip()
     name = f"the base URL of {vendor.title}"
     if not text:
-        raise ValueError(f"{name} is empty{_example(vendor)}")
+        raise ValueError(f"{name} is empty: give one{_example(vendor)}")
     if _NOT_IN_A_URL.search(text):
         raise ValueError(f"{name} has a space, a backslash or a control character in it")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{name} has a host or a port that can't be right") from error
+    except ValueError:  # not chained: its message has parts of the URL
+        raise ValueError(f"{name} has a host or a port that can't be right") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError(f"{name} must start with http:// or https:// and a host{_example(vendor)}")
     if "@" in parts.netloc:
@@ -89,4 +89,4 @@ def _version_path(vendor: Vendor) -> str:
 
 
 def _example(vendor: Vendor) -> str:
-    return f"; its own is {vendor.base_url}" if vendor.base_url else ""
+    return f", such as {vendor.base_url}" if vendor.base_url else ""

@@ -144,7 +144,7 @@ VENDORS: tuple[Vendor, ...] = (
         aliases=("x-ai", "grok"),
     ),
     Vendor(
-        # Accounts differ on stream_options: Cohere says that it is supported, clients that it is refused.
+        # Cohere says that stream_options is supported, makers of clients that it is refused.
         type="cohere",
         title="Cohere",
         base_url="https://api.cohere.ai/compatibility/v1",
@@ -684,7 +684,7 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(
         type="tgi",
         title="Text Generation Inference",
-        base_url="http://127.0.0.1:8080/v1",
+        base_url="http://127.0.0.1:3000/v1",
         base_url_env="TGI_BASE_URL",
         key_env=("TGI_API_KEY",),
         needs_key=False,

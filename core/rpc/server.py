@@ -1,13 +1,14 @@
 """The gRPC server: services, the gate, health and reflection."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from core.deps import Deps
+from core.rpc import account, admin, conversation, router, usage, workspace
 from core.rpc.access import Gate
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -17,7 +18,19 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _ENVELOPE = 1024 * 1024
 
 
-def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+class Health(Protocol):
+    """What tells clients whether to come (grpc.health.v1)."""
+
+    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        """Sets a service's status, or the whole server's where the name is ""."""
+        ...
+
+    async def enter_graceful_shutdown(self) -> None:
+        """Sets everything to NOT_SERVING for good."""
+        ...
+
+
+def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, Health]:
     """A server that is not bound or started yet, and the servicer that tells its health."""
     gate = Gate(deps.authenticator, internal_token, deps.clock, deps.new_id)
     limit = deps.settings.max_body + _ENVELOPE
@@ -33,12 +46,12 @@ def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, heal
         ],
     )
     names = [add(server, deps) for add in _services()]
-    healthy = health.aio.HealthServicer()
+    healthy = cast("Health", health.aio.HealthServicer())  # pyright: ignore[reportAttributeAccessIssue] - there at run time
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     return server, healthy
 
 
-def _services() -> Sequence[Any]:
+def _services() -> Sequence[Callable[[grpc.aio.Server, Deps], str]]:
     """One function per service: adds it to the server and returns its full name."""
-    return []
+    return [account.add, admin.add, conversation.add, router.add, usage.add, workspace.add]

@@ -4,7 +4,7 @@ Who changes a user, a credential or a provider notes it in the same transaction;
 reads the notes a few times a second and looks again at what they name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,9 +25,12 @@ async def note(connection: AsyncConnection, kind: str, object_id: int, now: date
     await connection.execute(sa.insert(changes).values(kind=kind, object_id=object_id, created_at=now))
 
 
-async def since(connection: AsyncConnection, after_id: int) -> Sequence[Change]:
-    """The changes with a higher number, in order."""
-    query = sa.select(changes.c.id, changes.c.kind, changes.c.object_id).where(changes.c.id > after_id)
+async def since(connection: AsyncConnection, after_id: int, also: Collection[int] = ()) -> Sequence[Change]:
+    """The changes with a higher number, and those of these numbers, in order."""
+    wanted = changes.c.id > after_id
+    if also:
+        wanted |= changes.c.id.in_(also)
+    query = sa.select(changes.c.id, changes.c.kind, changes.c.object_id).where(wanted)
     return [Change(*row) for row in await connection.execute(query.order_by(changes.c.id))]
 
 

@@ -107,6 +107,12 @@ async def of_user(
     return [Credential(*row) for row in await connection.execute(query)]
 
 
+async def count(connection: AsyncConnection, user_id: int, kind: str) -> int:
+    """How many credentials of one kind a user has."""
+    query = sa.select(sa.func.count()).where(credentials.c.user_id == user_id, credentials.c.kind == kind)
+    return (await connection.execute(query)).scalar_one()
+
+
 async def remove(connection: AsyncConnection, credential_id: int, user_id: int, kind: str) -> bool:
     """Removes a user's credential; false where there is none of that number, user and kind."""
     statement = sa.delete(credentials).where(

@@ -36,7 +36,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A connection in a transaction that only reads. Raises DatabaseError."""
-        with _translated():
+        with translated():
             async with self._engine.connect() as connection, connection.begin():
                 yield connection
 
@@ -47,7 +47,7 @@ class Database:
         On SQLite it takes the write lock at once, so that a transaction which reads and then writes
         can't fail half-way because another was faster. Raises DatabaseError, IntegrityError.
         """
-        with _translated():
+        with translated():
             async with self._engine.connect() as connection:
                 await connection.execution_options(llmrouter_immediate=True)
                 async with connection.begin():
@@ -71,7 +71,7 @@ class Database:
         return self._engine
 
 
-class _translated:  # noqa: N801 - reads as a verb where it is used
+class translated:  # noqa: N801 - reads as a verb where it is used
     """Turns the driver's complaints about an absent database into DatabaseError."""
 
     def __enter__(self) -> None: ...

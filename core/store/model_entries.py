@@ -33,6 +33,12 @@ async def of_provider(connection: AsyncConnection, provider_id: int) -> Sequence
     return (await of_providers(connection, [provider_id])).get(provider_id, [])
 
 
+async def names_of(connection: AsyncConnection, provider_id: int) -> Sequence[str]:
+    """The names of a provider's entries, in the order of their numbers."""
+    query = sa.select(model_entries.c.name).where(model_entries.c.provider_id == provider_id)
+    return (await connection.execute(query.order_by(model_entries.c.id))).scalars().all()
+
+
 async def of_providers(connection: AsyncConnection, provider_ids: Sequence[int]) -> dict[int, list[ModelEntryRow]]:
     """The entries of several providers by the provider's number; one that has none is absent."""
     query = sa.select(*_COLUMNS).where(model_entries.c.provider_id.in_(provider_ids)).order_by(model_entries.c.id)

@@ -71,6 +71,13 @@ async def get_by_name(connection: AsyncConnection, name: str) -> ProviderRow | N
     return await _one(connection, providers.c.name == name)
 
 
+async def lock(connection: AsyncConnection, provider_id: int) -> ProviderRow | None:
+    """A provider that nobody else changes until the transaction ends."""
+    query = sa.select(*_COLUMNS).where(providers.c.id == provider_id).with_for_update()
+    row = (await connection.execute(query)).first()
+    return None if row is None else ProviderRow(*row)
+
+
 async def add(
     connection: AsyncConnection,
     *,

@@ -148,6 +148,7 @@ usage_records = sa.Table(
     sa.Column("messages", sa.Integer, nullable=False),
     sa.Column("prompt_hash", sa.String(64), nullable=False),
     sa.Index("ix_usage_records_user_id_created_at", "user_id", "created_at"),
+    sa.Index("ix_usage_records_user_id_id", "user_id", "id"),  # to page through a user's records, newest first
     sa.Index("ix_usage_records_created_at", "created_at"),
     sqlite_autoincrement=True,
 )
@@ -177,6 +178,7 @@ conversations = sa.Table(
     _id(),
     _owner(),
     sa.Column("title", sa.String(500), nullable=False),
+    sa.Column("title_folded", sa.Text, nullable=False),  # without regard to case, to search in
     *_times(),
     sqlite_autoincrement=True,
 )
@@ -185,7 +187,9 @@ messages = sa.Table(
     "messages",
     metadata,
     _id(),
-    sa.Column("conversation_id", sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column[int](
+        "conversation_id", sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("input_tokens", sa.BigInteger),

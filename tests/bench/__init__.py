@@ -1,8 +1,10 @@
-"""`make bench`: what one request and one streamed chunk cost, beside the bare upstream and, if present, smg.
+"""`make bench`: what one request and one streamed chunk cost, beside smg if there is one.
 
-    orchestrator (__main__)
-      ├── upstream.py   mock provider, its own process
-      ├── service.py    llmrouter: supervisor, core, facade      ◄── measured: /proc of the whole tree
-      ├── peer.py       smg, to compare with                     ◄── measured the same way
-      └── load.py       load client, one process for each case
+The processes of a run:
+
+__main__.py       the orchestrator
+├── upstream.py   the mock provider
+├── service.py    llmrouter: supervisor, core, facade   ◄── accounted from /proc, the whole tree
+├── others.py     smg, to compare with                  ◄── the same
+└── load.py       the load client, one for each turn of each case
 """

@@ -4,7 +4,6 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,11 @@ IDLE = 1.0
 def main() -> int:
     options = parse()
     try:
-        with locked(), tempfile.TemporaryDirectory(prefix="llmrouter-bench-") as scratch, Processes() as processes:
+        with (
+            locked(),
+            tempfile.TemporaryDirectory(prefix="llmrouter-bench-") as scratch,
+            Processes() as processes,
+        ):
             return Bench(options, processes, Path(scratch)).run()
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -44,30 +47,42 @@ class Bench:
         began = time.monotonic()
         say(report.machine())
         # before anything is started: a peer that is not there should not cost half a minute
-        smg = others.find_smg(self.options.smg) if self.options.peer != "none" and not self.options.direct else None
-        if self.options.peer == "smg" and not smg:
-            raise BenchError("no smg: give --smg FILE, set $SMG, or put it on the PATH (pip install smg)")
+        smg = self.find_peer()
         upstream, port = self.start_upstream()
         direct = Target(DIRECT, f"http://127.0.0.1:{port}")
         check(direct)
         services = self.start_services(port, smg)
         meter = Meter(self.processes, upstream, services)
         cases = self.cases()
+        failed = False
         if cases:
             self.measure(meter, direct, services, cases)
+            failed = any(one.outcome.errors for one in self.results.measured.values())
         if self.options.soak:
             for target in services[:1]:
-                self.lines += soak(meter, target, self.options.soak)
+                steps = soak(meter, target, self.options.soak)
+                self.lines += steps
+                failed = failed or bool(steps[-1]["errors"])
         if cases:
             self.print(services)
         self.write(services)
         say(f"{time.monotonic() - began:.0f} s")
-        return 1 if any(one.outcome.errors for one in self.results.measured.values()) else 0
+        return int(failed)
 
     def cases(self) -> list[Case]:
         if self.options.only:
             return [case for case in CASES if case.name in self.options.only]
         return [] if self.options.soak else list(CASES)
+
+    def find_peer(self) -> str | None:
+        """The smg executable, if the run is to have a peer."""
+        wanted = self.options.peer
+        if wanted == "none" or self.options.direct:
+            return None
+        smg = others.find_smg(self.options.smg)
+        if wanted == "smg" and not smg:
+            raise BenchError("no smg: give --smg FILE, set $SMG, or put it on the PATH (pip install smg)")
+        return smg
 
     def start_upstream(self) -> tuple[int, int]:
         """Its process id and port."""
@@ -99,7 +114,8 @@ class Bench:
         given = Target(options.name, options.url, options.model, options.key, options.pid)
         if not options.command:
             return given
-        return others.start_command(self.processes, self.scratch, upstream, given, options.command, options.ready)
+        command, ready = options.command, options.ready
+        return others.start_command(self.processes, self.scratch, upstream, given, command, ready)
 
     def measure(self, meter: Meter, direct: Target, services: list[Target], cases: list[Case]) -> None:
         self.results.footprints = meter.idle(services, IDLE) if services else {}
@@ -108,11 +124,12 @@ class Bench:
                 meter.measure(case, target, min(1.0, self.options.scale))
         for case in cases:
             say(case.name, end="")
-            for target, share in turns(direct, services):
-                one = meter.measure(case, target, self.options.scale, share)
+            for target in turns(direct, services) * self.options.repeat:
+                one = meter.measure(case, target, self.options.scale)
                 self.results.add(one)
-                self.lines.append(row(one, kind="run", share=share))
-                say(f" {target.name}" + (f" ({one.outcome.errors} errors)" if one.outcome.errors else ""), end="")
+                self.lines.append(row(one, kind="run"))
+                errors = one.outcome.errors
+                say(f" {target.name}" + (f" ({errors} errors)" if errors else ""), end="")
             say("")
         for target in services:
             if target.pid:
@@ -124,7 +141,8 @@ class Bench:
         if self.options.markdown:
             print(report.markdown(rows))
         else:
-            tables = [rows, *(report.processes(self.results, name) for name in names), report.shares(self.results)]
+            details = [report.processes(self.results, name) for name in names]
+            tables = [rows, *details, report.shares(self.results)]
             print("\n" + "\n\n".join(report.text(table) for table in tables if table) + "\n")
         for note in report.notes(self.results):
             say(note)
@@ -132,24 +150,25 @@ class Bench:
     def write(self, services: list[Target]) -> None:
         if not self.options.json:
             return
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        named = {target.name: target.version for target in services}
-        head = {"kind": "bench", "when": when, "machine": report.machine(), "scale": self.options.scale, "services": named}
-        footprints = [row(one, kind="footprint", target=name) for name, one in self.results.footprints.items()]
+        head = {
+            "kind": "bench",
+            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "machine": report.machine(),
+            "scale": self.options.scale,
+            "services": {target.name: target.version for target in services},
+        }
+        seen = self.results.footprints.items()
+        footprints = [row(one, kind="footprint", target=name) for name, one in seen]
         with self.options.json.open("a") as file:
             for line in (head, *self.lines, *footprints):
                 file.write(json.dumps(line) + "\n")
 
 
-def turns(direct: Target, services: list[Target]) -> Iterator[tuple[Target, float]]:
-    """Who is measured when, for which part of the time. The peer's turn lies between the two halves of ours, so that
-    a machine that slows down or heats up during the run does so for both."""
-    yield direct, 1.0
-    if len(services) == 1:
-        yield services[0], 1.0
-    elif services:
-        ours, peer = services
-        yield from ((ours, 0.5), (peer, 1.0), (ours, 0.5))
+def turns(direct: Target, services: list[Target]) -> list[Target]:
+    """Who is measured when: ours first and last and the peer between, so that a machine that slows down does
+    so for both. All turns are equally long, because the first requests of each cost more.
+    """
+    return [direct, *services, *reversed(services)]
 
 
 def told_seconds(target: Target) -> str:

@@ -57,19 +57,19 @@ def process(pid: int) -> Process | None:
 def _scheduled(pid: int) -> float:
     total = 0
     with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{pid}/task"):
+        for task in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):
-                total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+                total += int((task / "schedstat").read_text().split()[0])
     return total / 1e9
 
 
 def tree(root: int) -> list[Process]:
     """The process and all its descendants, parents first."""
     children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            parent = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(folder.name))
     found: list[Process] = []
     waiting = [root]
     while waiting:

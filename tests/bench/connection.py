@@ -1,4 +1,4 @@
-"""The load client's side of one HTTP connection: raw, because a client library would cost more than the service."""
+"""The load client's side of one HTTP connection: raw, for a library would cost more than the service."""
 
 import asyncio
 import re
@@ -22,8 +22,8 @@ now = time.monotonic
 class Connection(asyncio.Protocol):
     """Sends the same request again and again, one at a time.
 
-    `answered` is called with each complete answer, still inside the read that completed it, and says whether the next
-    request goes out at once. `idle` resolves when it does not.
+    `answered` is called with each complete answer, still inside the read that completed it, and says whether
+    the next request goes out at once. `idle` resolves when it does not.
     """
 
     def __init__(self, request: bytes, answered: Callable[["Connection"], bool], stamped: bool) -> None:
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio.Transport
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
             self.arrivals.append(arrived)
         last = data.rfind(MARK)
         # a stamp cut by the edge of a read is finished by the next one
-        self.rest = data[last:] if 0 <= last and len(data) - last <= len(STAMP) else b""
+        self.rest = data[last:] if last >= 0 and len(data) - last <= len(STAMP) else b""
 
     def read_end(self, data: bytes) -> None:
         if self.left is not None:

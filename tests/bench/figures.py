@@ -13,7 +13,7 @@ Take = Callable[[Results, str], float | None]
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `most`, or at most `times` the peer's; `known` tells what that was on the machine of reference."""
+    """At most `most`, or at most `times` the peer's; `known` tells what that was on another machine."""
 
     most: float | None = None
     times: float | None = None
@@ -27,7 +27,7 @@ class Limit:
     def text(self, unit: str, peer: str) -> str:
         if self.times is not None:
             return f"≤ {self.times:g} × {peer}" + (f" ({self.known})" if self.known else "")
-        return f"≤ {self.most:g} {unit}".rstrip()
+        return f"≤ {self.most:g} {unit}" if self.most else "0"
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,8 @@ def errors(results: Results, target: str) -> float | None:
 
 
 FIRST_TOKEN = Limit(most=1.5)
+UNPACED = Limit(times=1.03, known="10 µs")
+PACED = Limit(times=1.0, known="50 µs")
 
 FIGURES = (
     Figure("CPU per request, 32 connections", "ms", 3, cpu_per_request(C32), Limit(times=1.7)),
@@ -135,9 +137,9 @@ FIGURES = (
     Figure("Latency p99, 32 connections", "ms", 2, taken(C32, "latency", 99)),
     Figure("Latency added p50, 1 connection", "ms", 3, added(C1, "latency", 50), Limit(most=1.0)),
     Figure("Latency added p99, 1 connection", "ms", 3, added(C1, "latency", 99)),
-    Figure("CPU per chunk, 32 streams unpaced", "µs", 1, cpu_per_chunk(STREAM32), Limit(times=1.03, known="10 µs")),
+    Figure("CPU per chunk, 32 streams unpaced", "µs", 1, cpu_per_chunk(STREAM32), UNPACED),
     Figure("Chunks per second, 32 streams unpaced", "", 0, rate(STREAM32)),
-    Figure("CPU per chunk, 64 streams × 50/s", "µs", 1, cpu_per_chunk(PACED64), Limit(times=1.0, known="50 µs")),
+    Figure("CPU per chunk, 64 streams × 50/s", "µs", 1, cpu_per_chunk(PACED64), PACED),
     Figure("First token added p50, 8 streams × 50/s", "ms", 2, added(PACED8, "first", 50), FIRST_TOKEN),
     Figure("First token added p99, 8 streams × 50/s", "ms", 2, added(PACED8, "first", 99)),
     Figure("First token added p50, 64 streams × 50/s", "ms", 2, added(PACED64, "first", 50), FIRST_TOKEN),

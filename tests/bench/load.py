@@ -4,7 +4,8 @@
     load --url U --connections 32 --seconds 4 --chunks 200          streams as fast as they come
     load --url U --connections 64 --rounds 2 --chunks 100 --delay 20   paced streams: added delay, jitter
 
-Its own process, so that its CPU is not the service's, and one for each run, so that nothing is left over from the last.
+Its own process, so that its CPU is not the service's, and one for each run, so that nothing is left over from
+the last.
 """
 
 import argparse
@@ -12,8 +13,8 @@ import asyncio
 import gc
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import uvloop
@@ -29,7 +30,7 @@ KEY_VARIABLE = "BENCH_KEY"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to send; exactly one of seconds, requests (in all) and rounds (of each connection) ends the run."""
+    """What to send; one of seconds, requests (in all) and rounds (of each connection) ends the run."""
 
     url: str
     model: str = MODEL
@@ -43,7 +44,7 @@ class Plan:
 
     def arguments(self) -> list[str]:
         """The command line that `main` turns into this plan again."""
-        return [word for f in fields(self) for word in (f"--{f.name}", str(getattr(self, f.name)))]
+        return [word for name, value in asdict(self).items() for word in (f"--{name}", str(value))]
 
 
 def render(plan: Plan, key: str | None) -> bytes:
@@ -105,7 +106,7 @@ class Load:
             # real streams have unrelated phases; begun together, all chunks would come in bursts
             await asyncio.sleep(0.4 * number / self.plan.connections)
         rounds = 0
-        while rounds < self.plan.rounds if self.plan.rounds else self.claim():
+        while self.claim(rounds):
             rounds += 1
             if connection.transport is None:
                 try:
@@ -118,10 +119,12 @@ class Load:
             connection.send()
             await connection.idle
 
-    def claim(self) -> bool:
-        """May one more request be sent in a run that is bounded by time or by number?"""
+    def claim(self, rounds: int = 0) -> bool:
+        """May a connection that has done so many rounds send one more request?"""
         if self.outcome.errors >= MAX_ERRORS:
             return False
+        if self.plan.rounds:
+            return rounds < self.plan.rounds
         if self.plan.requests:
             self.claimed += 1
             return self.claimed <= self.plan.requests
@@ -133,7 +136,9 @@ class Load:
             self.fail(fault)
         else:
             self.record(connection)
-        return not self.plan.rounds and connection.transport is not None and self.claim()
+        if self.plan.rounds or connection.transport is None:
+            return False  # the lane goes on
+        return self.claim()
 
     def fault(self, answer: Connection) -> str:
         """What is wrong with an answer, or nothing."""
@@ -165,10 +170,10 @@ class Load:
         if self.plan.delay:
             pace = self.plan.delay / 1000
             self.delays += answer.delays
-            self.jitter += [abs(b - a - pace) for a, b in zip(answer.arrivals, answer.arrivals[1:], strict=False)]
+            self.jitter += [abs(b - a - pace) for a, b in pairwise(answer.arrivals)]
 
     def summary(self, seconds: float) -> Outcome:
-        kinds: dict[str, Sequence[float]] = {
+        kinds = {
             "latency": self.latencies,
             "first": self.firsts,
             "delay": self.delays,
@@ -181,12 +186,15 @@ class Load:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    for f in fields(Plan):
-        default = None if f.name == "url" else f.default
-        parser.add_argument(f"--{f.name}", type=type(f.default) if default is not None else str, default=default)
+    defaults: dict[str, str | int | float] = asdict(Plan(url=""))
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     plan = Plan(**vars(parser.parse_args()))
     gc.disable()  # short-lived, and a collection in the middle would show up as the service's latency
-    print(uvloop.run(Load(plan, os.environ.get(KEY_VARIABLE)).run()).to_json())
+    try:
+        print(uvloop.run(Load(plan, os.environ.get(KEY_VARIABLE)).run()).to_json())
+    except OSError as error:
+        raise SystemExit(f"load: {plan.url}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Measured:
         return self.other_s / self.wall_s
 
     def plus(self, later: "Measured") -> "Measured":
-        """Both halves of an interleaved measurement."""
+        """Several turns as one."""
         names = self.service_s | later.service_s
         return Measured(
             self.case,
@@ -108,14 +108,17 @@ class Meter:
         self.roots = {DIRECT: upstream} | {t.name: t.pid for t in targets if t.pid}
 
     def moment(self) -> _Moment:
-        trees = {name: accounting.cpu(root) for name, root in self.roots.items()}
         return _Moment(
-            time.monotonic(), trees, accounting.ended_children_cpu(), accounting.own_cpu(), accounting.machine_cpu()
+            time=time.monotonic(),
+            trees={name: accounting.cpu(root) for name, root in self.roots.items()},
+            load=accounting.ended_children_cpu(),
+            own=accounting.own_cpu(),
+            machine=accounting.machine_cpu(),
         )
 
-    def measure(self, case: Case, target: Target, scale: float, share: float = 1.0) -> Measured:
+    def measure(self, case: Case, target: Target, scale: float) -> Measured:
         before = self.moment()
-        outcome = self.load(case.plan(target, scale, share), target.key)
+        outcome = self.load(case.plan(target, scale), target.key)
         time.sleep(SETTLE)
         after = self.moment()
         spent = {
@@ -137,9 +140,8 @@ class Meter:
 
     def load(self, plan: Plan, key: str | None) -> Outcome:
         environment = clean_environment() | ({KEY_VARIABLE: key} if key else {})
-        client = self.processes.start(
-            [sys.executable, "-m", f"{__package__}.load", *plan.arguments()], environment=environment
-        )
+        command = [sys.executable, "-m", f"{__package__}.load", *plan.arguments()]
+        client = self.processes.start(command, environment=environment)
         printed, _ = client.communicate()
         self.processes.stop(client)
         if client.returncode:
@@ -147,20 +149,18 @@ class Meter:
         return Outcome.from_json(printed)
 
     def idle(self, targets: Sequence[Target], seconds: float) -> dict[str, Footprint]:
+        time.sleep(SETTLE)
         before = self.moment()
         time.sleep(seconds)
         after = self.moment()
         passed = after.time - before.time
-        return {
-            t.name: Footprint(
-                t.ready_s,
-                t.version,
-                accounting.memory(t.pid),
-                100 * (sum(after.trees[t.name].values()) - sum(before.trees[t.name].values())) / passed,
-            )
-            for t in targets
-            if t.pid
-        }
+        found: dict[str, Footprint] = {}
+        for target in targets:
+            if target.pid:
+                spent = sum(after.trees[target.name].values()) - sum(before.trees[target.name].values())
+                memory = accounting.memory(target.pid)
+                found[target.name] = Footprint(target.ready_s, target.version, memory, 100 * spent / passed)
+        return found
 
 
 def row(one: Measured | Footprint, **more: Any) -> dict[str, Any]:

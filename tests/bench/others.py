@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from .processes import BenchError, Processes, clean_environment
@@ -43,7 +44,7 @@ def start_smg(processes: Processes, scratch: Path, upstream: int, executable: st
     process = processes.start([executable, "launch", *words], folder=scratch, log=log)
     target = Target(SMG, f"http://127.0.0.1:{port}", key=SMG_KEY, pid=process.pid)
     ready_s = wait_ready(SMG, process, log, lambda: answers_chat(target))
-    return Target(SMG, target.base, key=SMG_KEY, pid=process.pid, ready_s=ready_s, version=told.stdout.strip())
+    return replace(target, ready_s=ready_s, version=told.stdout.strip())
 
 
 def start_command(
@@ -63,9 +64,11 @@ def start_command(
     log = scratch / "command.log"
     words = [fill(word) for word in shlex.split(command)]
     process = processes.start(words, environment=clean_environment(), folder=scratch, log=log)
-    placed = Target(target.name, fill(target.base), target.model, target.key, process.pid)
+    placed = replace(target, base=fill(target.base), pid=process.pid)
     path = fill(ready)
-    ready_s = wait_ready(
-        placed.name, process, log, lambda: answers(placed.base + path) if path else answers_chat(placed)
-    )
-    return Target(placed.name, placed.base, placed.model, placed.key, placed.pid, ready_s)
+
+    def is_ready() -> bool:
+        return answers(placed.base + path) if path else answers_chat(placed)
+
+    ready_s = wait_ready(placed.name, process, log, is_ready)
+    return replace(placed, ready_s=ready_s)

@@ -23,6 +23,7 @@ class Outcome:
     errors: int = 0
     samples: list[str] = field(default_factory=list[str])
     times: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    turns: int = 1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -32,20 +33,21 @@ class Outcome:
         return cls(**cast("dict[str, Any]", json.loads(line)))
 
     def plus(self, other: "Outcome") -> "Outcome":
-        """Both halves of an interleaved measurement. Percentiles are averaged: the halves are equally long."""
+        """Several turns as one. Percentiles are averaged over the turns, which are equally long."""
+
+        def mean(mine: list[float], theirs: list[float]) -> list[float]:
+            both = zip(mine, theirs, strict=True)
+            return [(a * self.turns + b * other.turns) / (self.turns + other.turns) for a, b in both]
+
         return Outcome(
             requests=self.requests + other.requests,
             chunks=self.chunks + other.chunks,
             seconds=self.seconds + other.seconds,
             errors=self.errors + other.errors,
             samples=[*self.samples, *other.samples][:MAX_SAMPLES],
-            times={
-                name: [(a + b) / 2 for a, b in zip(values, other.times[name], strict=True)]
-                for name, values in self.times.items()
-                if name in other.times
-            },
+            times={k: mean(v, other.times[k]) for k, v in self.times.items() if k in other.times},
+            turns=self.turns + other.turns,
         )
-
 
 
 def percentiles(seconds: Sequence[float]) -> list[float]:

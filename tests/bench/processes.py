@@ -14,6 +14,9 @@ from . import accounting
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 8.0
+LAST_GRACE = 2.0
+"""Shorter at the end of the run: what a service would still save is thrown away with the scratch folder."""
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -22,7 +25,7 @@ class BenchError(Exception):
 
 
 class Processes:
-    """The processes that this run has started; leaving the context ends them, the last one first."""
+    """The processes that this run has started; leaving the context ends them all."""
 
     def __init__(self) -> None:
         self.started: list[subprocess.Popen[str]] = []
@@ -35,8 +38,13 @@ class Processes:
     def __exit__(self, *_: object) -> None:
         for number in ENDING:  # nothing may interrupt the cleaning up
             signal.signal(number, signal.SIG_IGN)
-        for one in reversed(self.started):
-            self.stop(one)
+        # all at once: some take seconds to end, and nobody needs anybody any more
+        families = [(one, accounting.tree(one.pid)) for one in self.started if one.poll() is None]
+        for one, _family in families:
+            one.terminate()
+        deadline = time.monotonic() + LAST_GRACE
+        for one, family in families:
+            end(one, family, deadline)
 
     def start(
         self,
@@ -58,33 +66,35 @@ class Processes:
                 stdout=output,
                 stderr=subprocess.STDOUT if log else None,
                 text=True,
-                # Ctrl-C reaches only us, so that we end them in order. A new session would do it too, but would put each
-                # into a scheduling group of its own and so change what is measured.
+                # Ctrl-C reaches only us, so that we end them in order. A new session would do it too, but
+                # would put each into a scheduling group of its own and so change what is measured.
                 process_group=0,
             )
             self.started.append(one)
         return one
 
     def stop(self, one: subprocess.Popen[str]) -> None:
-        """Ask the process to end, wait, then kill what is left of its tree."""
+        """End one process in the middle of a run, in its own time."""
         family = accounting.tree(one.pid) if one.poll() is None else []
         if family:
             one.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                one.wait(GRACE)
-        for member in family:
-            now = accounting.process(member.pid)
-            # the same pid with another start time is somebody else
-            if now and now.started == member.started and now.pid != one.pid:
-                with contextlib.suppress(OSError):
-                    os.kill(member.pid, signal.SIGKILL)
-        if one.poll() is None:
-            one.kill()
-        one.wait()
-        if one.stdout:
-            one.stdout.close()
-        if one in self.started:
-            self.started.remove(one)
+        end(one, family, time.monotonic() + GRACE)
+        self.started.remove(one)
+
+
+def end(one: subprocess.Popen[str], family: Sequence[accounting.Process], deadline: float) -> None:
+    """Wait for a process that was asked to end, then kill what is left of the tree it had."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        one.wait(max(0.0, deadline - time.monotonic()))
+    for member in family:
+        now = accounting.process(member.pid)
+        # the same pid with another start time is somebody else
+        if now and now.started == member.started:
+            with contextlib.suppress(OSError):
+                os.kill(member.pid, signal.SIGKILL)
+    one.wait()
+    if one.stdout:
+        one.stdout.close()
 
 
 def leave(number: int, frame: FrameType | None) -> None:
@@ -110,14 +120,14 @@ def unbroken() -> Generator[None]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours without what would change a service: other providers' keys, its own settings, proxies, debugging."""
+    """Ours without what would change a service: providers' keys, its own settings, proxies, debugging."""
 
     def harmful(name: str) -> bool:
         return (
             name.startswith(("LLMROUTER_", "RATE_LIMIT_"))
             or name.endswith(("_API_KEY", "_BASE_URL"))
             or name.lower().endswith("_proxy")
-            or name in ("PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONPROFILEIMPORTTIME")
+            or name in ("PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
         )
 
     return {name: value for name, value in os.environ.items() if not harmful(name)}

@@ -83,11 +83,13 @@ def shares(results: Results) -> list[list[str]]:
 
 
 def notes(results: Results) -> list[str]:
-    found: list[str] = []
-    busy = [f"{m.case} of {m.target} ({m.other_cores:.2f})" for m in results.measured.values() if m.other_cores > BUSY]
-    if busy:
-        found.append(f"Other work took more than {BUSY} cores during " + ", ".join(busy) + ": repeat these.")
-    return found
+    busy = [one for one in results.measured.values() if one.other_cores > BUSY]
+    if not busy:
+        return []
+    worst = max(busy, key=lambda one: one.other_cores)
+    often = f"{len(busy)} of {len(results.measured)} measurements"
+    most = f"at most {worst.other_cores:.2f} ({worst.case} of {worst.target})"
+    return [f"Other work took more than {BUSY} cores in {often}, {most}: repeat on a quieter machine."]
 
 
 def machine() -> str:
@@ -109,10 +111,11 @@ def text(rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns; those whose cells are numbers to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     right = [_numeric([row[i] for row in rows[1:]]) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)) for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    lines: list[str] = []
+    for row in rows:
+        columns = zip(row, widths, right, strict=True)
+        lines.append("  ".join(c.rjust(width) if r else c.ljust(width) for c, width, r in columns).rstrip())
+    return "\n".join(lines)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -126,4 +129,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _numeric(cells: Sequence[str]) -> bool:
-    return any(c[:1].isdigit() for c in cells) and all(c == DASH or c.lstrip("-")[:1].isdigit() for c in cells if c)
+    told = [cell.lstrip("-")[:1].isdigit() for cell in cells if cell not in ("", DASH)]
+    return bool(told) and all(told)

@@ -1,4 +1,4 @@
-"""llmrouter as the service under test: started as a user would, with one provider, one administrator and one key."""
+"""llmrouter as the service under test: started as users do, with one provider, an administrator and a key."""
 
 import json
 import secrets
@@ -53,7 +53,12 @@ class Service:
 
     def start(self) -> tuple[subprocess.Popen[str], float]:
         # in the scratch folder, so that no .env of the caller's folder is read
-        process = self.processes.start(command(), environment=self.environment, folder=self.scratch, log=self.log)
+        process = self.processes.start(
+            command(),
+            environment=self.environment,
+            folder=self.scratch,
+            log=self.log,
+        )
         return process, wait_ready(NAME, process, self.log, lambda: answers(self.url + "/ready"))
 
     def make_key(self) -> str:
@@ -76,7 +81,7 @@ def command() -> list[str]:
 
 
 def wait_ready(name: str, process: subprocess.Popen[str], log: Path, ready: Callable[[], bool]) -> float:
-    """Seconds from now until `ready` says so; a service that ends or never gets there is an error with its log."""
+    """Seconds from now until `ready` says so; for a service that never gets there, an error with its log."""
     start = time.monotonic()
     for _ in polling(START_LIMIT):
         if ready():

@@ -13,6 +13,7 @@ SETTLED = 3
 """The first steps fill pools and caches of a fixed size; a leak shows in the others."""
 
 CONNECTIONS = 32
+HEAD = f"\n{'requests':>10}{'req/s':>10}{'errors':>8}{'RSS MB':>10}{'PSS MB':>10}   RSS by process"
 
 
 @dataclass
@@ -37,16 +38,15 @@ def soak(meter: Meter, target: Target, requests: int) -> list[dict[str, object]]
     """Prints while it goes; returns the lines for the JSON file."""
     if target.pid is None:
         raise BenchError("a soak needs a process to look at")
-    print(f"\n{'requests':>10}{'req/s':>10}{'errors':>8}{'RSS MB':>10}{'PSS MB':>10}   RSS by process", flush=True)
+    print(HEAD, flush=True)
     steps: list[Step] = []
     sent = errors = 0
     for number in range(STEPS + 1):
         per_second = 0.0
         if number:
             share = requests * number // STEPS - sent
-            outcome = meter.load(
-                Plan(target.url, target.model, CONNECTIONS, requests=share, limit=60 + share / 20), target.key
-            )
+            plan = Plan(target.url, target.model, CONNECTIONS, requests=share, limit=60 + share / 20)
+            outcome = meter.load(plan, target.key)
             sent, errors = sent + share, errors + outcome.errors
             per_second = outcome.requests / outcome.seconds
         memory = accounting.memory(target.pid)
@@ -55,5 +55,6 @@ def soak(meter: Meter, target: Target, requests: int) -> list[dict[str, object]]
     settled, last = steps[SETTLED], steps[-1]
     grown = last.total_rss_mb - settled.total_rss_mb
     each = grown * accounting.MB / max(1, last.requests - settled.requests)
-    print(f"from {settled.requests:,} to {last.requests:,} requests: {grown:+.1f} MB, {each:+.0f} bytes a request")
+    between = f"from {settled.requests:,} to {last.requests:,} requests"
+    print(f"{between}: {grown:+.1f} MB, {each:+.0f} bytes a request")
     return [{"kind": "soak", "target": target.name, **asdict(step)} for step in steps]

@@ -42,8 +42,13 @@ class Target:
 
 
 def ask(
-    method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None, timeout: float = 10.0
+    method: str,
+    url: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
 ) -> Answer:
+    """One request on a connection of its own."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=timeout)
     try:
@@ -75,7 +80,7 @@ def answers_chat(target: Target) -> bool:
 
 
 def check(target: Target) -> None:
-    """Whole answers, whole streams with usage, wrong keys refused: a figure of a service that fails this means nothing."""
+    """Whole answers, whole streams with usage, wrong keys refused; else its figures would mean nothing."""
     plain = chat(target)
     try:
         content = cast("dict[str, Any]", json.loads(plain.text))["choices"][0]["message"]["content"]

@@ -4,9 +4,9 @@
     POST …/embeddings
     GET  …/models, /health
 
-A message text may steer one answer, since gateways pass message text through: "@mock n=200 delay=20 first=50" asks for
-200 content chunks, 20 ms between them and 50 ms before the first byte. A paced chunk carries the CLOCK_MONOTONIC second
-at which it was sent, which is comparable between the processes of one machine.
+A message text may steer one answer, since gateways pass message text through: "@mock n=200 delay=20 first=50"
+asks for 200 content chunks, 20 ms between them and 50 ms before the first byte. A paced chunk carries the
+CLOCK_MONOTONIC second at which it was sent, which is comparable between the processes of one machine.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Provider(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio.Transport
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -80,7 +80,7 @@ class Provider(asyncio.Protocol):
 
     def chat(self, body: bytes) -> None:
         directive = DIRECTIVE.search(body)
-        asked = {k: int(v) for k, v in cast("list[tuple[bytes, bytes]]", SETTING.findall(directive[1]))} if directive else {}
+        asked = {m[1]: int(m[2]) for m in SETTING.finditer(directive[1])} if directive else {}
         self.busy = True
         if STREAMED.search(body):
             script = payloads.SCRIPTS[WITH_USAGE.search(body) is not None]

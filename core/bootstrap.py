@@ -1,0 +1,245 @@
+"""Puts the core together: dependency injection is `build`, and nothing else knows all the parts.
+
+    Settings ─build─► Service ─start─► serving ─stop─► drained, shipped, closed
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from core import sockets
+from core.administrator import ensure_administrator
+from core.auth import Authenticator
+from core.change_poller import ChangePoller
+from core.clock import Clock, SystemClock
+from core.declared_providers import declare_providers
+from core.deps import Deps
+from core.errors import RouterError
+from core.ids import NewId, new_id
+from core.ledger import journal as journals
+from core.ledger.journal import Journal
+from core.ledger.prices import Prices
+from core.ledger.shipper import Shipper, recover
+from core.metrics import Metrics
+from core.passwords import Argon2Hasher, Hasher
+from core.providers.echo import EchoUpstream
+from core.providers.http_upstream import HttpUpstream, open_session
+from core.providers.upstream import Target, Upstream
+from core.routing.active import ActiveCalls
+from core.routing.catalog import Catalog
+from core.routing.health import Health
+from core.routing.run import Pipeline
+from core.routing.settlement import Settlement
+from core.rpc.server import NOT_SERVING, SERVING, build_server
+from core.secrets import Cipher, internal_token, secret_key_of
+from core.settings import Settings
+from core.store.database import Database
+from core.store.migrate import ensure_current
+from core.store.providers import ProviderRow
+
+log = logging.getLogger("llmrouter.core")
+
+CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT = 5.0, 300.0, 120.0
+_PROBE_SECONDS = 2.0
+_SHIP_AT_END = 10.0  # seconds; what is not shipped by then waits in the journal for the next start
+
+
+class Service:
+    """One core process."""
+
+    def __init__(
+        self,
+        deps: Deps,
+        *,
+        worker: int,
+        secret_key: str,
+        session: aiohttp.ClientSession,
+        journal: Journal,
+        shipper: Shipper,
+        active: ActiveCalls,
+        prices: Prices,
+    ) -> None:
+        self.deps = deps
+        self._worker = worker
+        self._session = session
+        self._journal = journal
+        self._shipper = shipper
+        self._active = active
+        self._prices = prices
+        self._server, self._health = build_server(deps, internal_token(secret_key))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Binds and serves. Models are pulled in the background. Raises OSError for a taken address."""
+        settings = self.deps.settings
+        socket = sockets.core_socket(settings, self._worker)
+        socket.unlink(missing_ok=True)
+        self._server.add_insecure_port(f"unix:{socket.absolute()}")
+        socket_address = str(settings.grpc_addr)
+        if self._server.add_insecure_port(socket_address) == 0:
+            raise OSError(f"can't listen on {socket_address}")
+        await self._server.start()
+        deps = self.deps
+        catalog = deps.catalog
+        poller = ChangePoller(deps.database, deps.clock, deps.authenticator, catalog.provider_changed, catalog.load)
+        for work in (
+            self._shipper.run(),
+            self._active.watch(),
+            deps.pipeline.note_progress(),
+            catalog.keep_fresh(),
+            poller.run(),
+            self._watch_dependencies(),
+            self._load_prices(),
+        ):
+            self._background(work)
+        await self._health.set("", SERVING)
+
+    async def reload(self) -> None:
+        """Reads the configuration file again; a bad one changes nothing and raises."""
+
+    async def stop(self, drain: float) -> None:
+        """Refuses new work, lets what runs finish for up to `drain` seconds, ships the usage, closes."""
+        self.deps.pipeline.draining = True
+        await self._health.enter_graceful_shutdown()
+        deadline = self.deps.clock.monotonic() + drain
+        while len(self._active) and self.deps.clock.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await self._server.stop(grace=0.2)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not await self._shipper.finish(_SHIP_AT_END):
+            log.warning("the database did not take all usage; the rest waits in %s", self._journal.folder)
+        await self._session.close()
+        await self.deps.database.close()
+        self._journal.release()
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_complain)
+        self._tasks.append(task)
+
+    async def _watch_dependencies(self) -> None:
+        """Keeps the health of "database" and "journal" current."""
+        while True:
+            try:
+                await self.deps.database.ping()
+            except RouterError:
+                await self._health.set("database", NOT_SERVING)
+            else:
+                await self._health.set("database", SERVING)
+            await self._health.set("journal", SERVING if self._shipper.healthy else NOT_SERVING)
+            self._prices.roll_over()
+            await asyncio.sleep(_PROBE_SECONDS)
+
+    async def _load_prices(self) -> None:
+        """Imports the price list off the way, so that the first request does not wait for it."""
+        await asyncio.sleep(0.5)
+        await asyncio.get_running_loop().run_in_executor(None, self._prices.find, "", "openai", "gpt-4o-mini")
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("background work ended", exc_info=error)
+
+
+async def build(
+    settings: Settings,
+    *,
+    worker: int = 0,
+    clock: Clock | None = None,
+    make_id: NewId = new_id,
+    hasher: Hasher | None = None,
+) -> Service:
+    """Makes a service that is not serving yet: database migrated, journal recovered, providers known.
+
+    Raises DatabaseError, SettingsError, ValueError with a message for the operator.
+    """
+    clock = clock or SystemClock()
+    secret_key = secret_key_of(settings)
+    cipher = Cipher(secret_key, settings.secret_keys_old)
+    async with contextlib.AsyncExitStack() as undo:
+        database = Database(settings.resolved_database_url)
+        undo.push_async_callback(database.close)
+        await ensure_current(database, settings.resolved_database_url)
+        session = open_session()
+        undo.push_async_callback(session.close)
+        journal = journals.take(Path(settings.journal_dir), worker, limit=settings.journal_limit)
+        undo.callback(journal.release)
+
+        prices, metrics, health = Prices(clock), Metrics(f"core-{worker}"), Health(clock)
+        lost = recover(journal, prices, clock)
+        if lost:
+            log.warning("%d requests were cut off when an earlier process died; their usage is estimated", lost)
+        active = ActiveCalls(clock)
+        catalog = Catalog(database, clock, health, upstreams(settings, cipher, session, clock, make_id))
+        settlement = Settlement(journal, prices, metrics, clock)
+        pipeline = Pipeline(
+            catalog=catalog,
+            health=health,
+            active=active,
+            settlement=settlement,
+            metrics=metrics,
+            clock=clock,
+            timeout=settings.request_timeout,
+        )
+        deps = Deps(
+            settings=settings,
+            clock=clock,
+            new_id=make_id,
+            database=database,
+            authenticator=Authenticator(database, clock),
+            cipher=cipher,
+            hasher=hasher or Argon2Hasher(),
+            catalog=catalog,
+            metrics=metrics,
+            pipeline=pipeline,
+        )
+        metrics.watch("journal_waiting_bytes", "Usage that waits for the database", lambda: float(journal.backlog))
+        if worker == 0:
+            await ensure_administrator(deps)
+            await declare_providers(deps)
+        await catalog.load()
+        service = Service(
+            deps,
+            worker=worker,
+            secret_key=secret_key,
+            session=session,
+            journal=journal,
+            shipper=Shipper(journal, database, clock),
+            active=active,
+            prices=prices,
+        )
+        undo.pop_all()
+        return service
+    raise AssertionError("unreachable")
+
+
+def upstreams(
+    settings: Settings, cipher: Cipher, session: aiohttp.ClientSession, clock: Clock, make_id: NewId
+):
+    """Makes the upstream of a provider's row."""
+
+    def make(row: ProviderRow) -> Upstream:
+        target = Target(
+            id=row.id,
+            name=row.name,
+            type=row.type,
+            base_url=row.base_url,
+            api_key=cipher.decrypt(row.api_key) if row.api_key else "",
+            connect_timeout=row.connect_ms / 1000 or CONNECT_TIMEOUT,
+            first_byte_timeout=row.first_byte_ms / 1000 or FIRST_BYTE_TIMEOUT,
+            idle_timeout=row.idle_ms / 1000 or IDLE_TIMEOUT,
+        )
+        if row.type == "echo":
+            if not settings.echo:
+                raise ValueError("LLMROUTER_ECHO is off")
+            return EchoUpstream(target, clock, make_id, settings.echo_tokens_per_second)
+        return HttpUpstream(target, session, clock, settings.environ)
+
+    return make

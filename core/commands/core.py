@@ -1,0 +1,87 @@
+"""Runs one core process: the gRPC server for facades, services and grpcurl.
+
+It also answers on a socket in the data directory, for the facades on this machine.
+"""
+
+import asyncio
+import logging
+import signal
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Coroutine
+
+from core import logs, sockets
+from core.commands.address import check_free
+from core.commands.failure import explain
+from core.commands.instance import locked
+from core.settings import Settings
+from core.supervised import Supervised
+
+EXAMPLES = """\
+example:
+  LLMROUTER_GRPC_ADDR=0.0.0.0:50051 llmrouter core
+
+SIGTERM stops it when its streams have ended, a second one at once; SIGHUP reads the configuration file again."""
+
+log = logging.getLogger("llmrouter.core")
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("--worker", type=int, default=0, metavar="N", help="its number where several run (default 0)")
+    parser.add_argument("--supervisor-fd", type=int, metavar="FD", help="used by `llmrouter serve`")
+
+
+def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
+    supervised = Supervised(arguments.supervisor_fd)
+    settings = load()
+    logs.set_up(settings.log_level, settings.log_format, f"core-{arguments.worker}")
+    sockets.prepare(settings)
+    with locked(settings, f"core-{arguments.worker}"):
+        if arguments.supervisor_fd is None and settings.core_workers == 1:
+            check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")  # gRPC itself does not say why it can't bind
+
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, arguments.worker, supervised))
+    return 0
+
+
+async def _serve(settings: Settings, worker: int, supervised: Supervised) -> None:
+    from core.bootstrap import build
+
+    loop = asyncio.get_running_loop()
+    logs.on_loop(loop)
+    told = asyncio.Queue[int]()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, told.put_nowait, number)
+    service = await build(settings, worker=worker)
+    await service.start()
+    supervised.ready()
+    log.info("ready")
+    while await told.get() == signal.SIGHUP:
+        try:
+            await service.reload()
+        except Exception as error:  # the old configuration stays in force
+            log.error("the configuration was not changed: %s", explain(error)[0])  # noqa: TRY400 - the line says it all
+        else:
+            log.info("the configuration was read again")
+    await _stopped(service.stop(settings.drain_timeout), told)
+
+
+async def _stopped(stopping: Coroutine[None, None, None], told: asyncio.Queue[int]) -> None:
+    """Waits until the service has stopped, or for a second request to stop."""
+    log.info("stopping")
+    task = asyncio.create_task(stopping)
+    while not task.done():
+        again = asyncio.create_task(told.get())
+        await asyncio.wait([task, again], return_when=asyncio.FIRST_COMPLETED)
+        if not again.done():
+            again.cancel()
+        elif again.result() != signal.SIGHUP:
+            log.warning("stopping at once")
+            task.cancel()
+            break
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

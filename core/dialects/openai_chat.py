@@ -1,0 +1,305 @@
+"""The OpenAI wire: chat completions, completions and embeddings. Pure functions, no I/O.
+
+    caller's bytes ─read_request─► Request ─upstream_body─► provider's bytes
+    provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/openai_stream.py)
+
+Bodies pass through to the letter, unknown fields included. Where one field must change, the object
+is taken apart into names and raw values and put together again, so that no value is decoded and
+encoded anew on the way (1 stays 1, 1.0 stays 1.0, a large integer stays whole).
+
+Wire: https://platform.openai.com/docs/api-reference/chat
+"""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from core.dialects.counting import count_text
+from core.dialects.tokens import COUNTED, PROVIDER, Tokens
+from core.errors import InvalidArgument, ModelRequired
+
+CHAT: Final = "chat_completion"
+COMPLETION: Final = "completion"
+EMBEDDING: Final = "embedding"
+
+_MAX_MODEL = 300
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the router reads of a request."""
+
+    operation: str
+    body: bytes
+    fields: dict[str, msgspec.Raw]
+    model: str
+    streamed: bool
+    wants_usage: bool  # the caller asked for the usage at the end of the stream
+    messages: int
+    prompt_hash: str
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+
+
+class _Message(msgspec.Struct):
+    role: str = ""
+    content: str | list[_Part] | None = None
+
+
+_decode_messages = msgspec.json.Decoder(list[_Message]).decode
+_decode_prompt = msgspec.json.Decoder(str | list[str]).decode
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = False
+
+
+_decode_stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
+
+
+def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> Request:
+    """Reads what the router needs of a request body.
+
+    never_stream: the caller's endpoint has no streaming, so a `stream` field counts for nothing.
+    Raises InvalidArgument for what is not a JSON object or has a field of the wrong type that the
+    router must understand, and ModelRequired.
+    """
+    try:
+        fields = _decode_fields(body)
+    except msgspec.ValidationError:
+        raise InvalidArgument("invalid payload: the body must be a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidArgument("invalid payload: the body is not valid JSON") from None
+    streamed = not never_stream and operation != EMBEDDING and _flag(fields, "stream")
+    prompt = _prompt(operation, fields)
+    text, messages = _normalised(operation, prompt)
+    return Request(
+        operation=operation,
+        body=body,
+        fields=fields,
+        model=_model(fields),
+        streamed=streamed,
+        wants_usage=streamed and _wants_usage(fields),
+        messages=messages,
+        prompt_hash=hashlib.sha256(text).hexdigest(),
+    )
+
+
+def model_of(body: bytes) -> str:
+    """The model that a body names, "" where it names none: for the record of a body that can't be used."""
+    try:
+        return _model(_decode_fields(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, ModelRequired, InvalidArgument):
+        return ""
+
+
+def prompt_tokens(request: Request) -> int:
+    """Counts the tokens of the prompt, where the provider does not."""
+    return count_text(prompt_text(request.operation, request.fields)) + 4 * request.messages
+
+
+def prompt_text(operation: str, fields: dict[str, msgspec.Raw]) -> str:
+    """The texts of a prompt, with what surrounds them in JSON where they can't be told apart."""
+    text, _ = _normalised(operation, _prompt(operation, fields))
+    return text.decode(errors="replace")
+
+
+def upstream_body(request: Request, model: str, *, ask_usage: bool) -> bytes:
+    """The body for a provider that calls the model `model`.
+
+    ask_usage: ask for the usage of a stream also where the caller did not. What the caller sent
+    stays as it is wherever nothing must change.
+    """
+    ask_usage = ask_usage and request.streamed and not request.wants_usage
+    stop_stream = not request.streamed and bytes(request.fields.get("stream", b"false")) not in (b"false", b"null")
+    if model == request.model and not ask_usage and not stop_stream:
+        return request.body
+    fields: dict[str, Any] = dict(request.fields)
+    fields["model"] = model
+    if ask_usage:
+        options = fields.get("stream_options")
+        merged = _decode_fields(options) if options is not None and bytes(options) != b"null" else {}
+        fields["stream_options"] = {**merged, "include_usage": True}
+    if stop_stream:
+        fields["stream"] = False
+        fields.pop("stream_options", None)
+    return _encode(fields)
+
+
+def _model(fields: dict[str, msgspec.Raw]) -> str:
+    raw = fields.get("model")
+    if raw is None:
+        raise ModelRequired(field="model")
+    try:
+        model = _decode_text(raw)
+    except msgspec.DecodeError:
+        raise ModelRequired(field="model") from None
+    if not model:
+        raise ModelRequired(field="model")
+    if len(model) > _MAX_MODEL:
+        raise InvalidArgument(f"model: at most {_MAX_MODEL} characters", field="model")
+    return model
+
+
+def _flag(fields: dict[str, msgspec.Raw], name: str) -> bool:
+    raw = fields.get(name)
+    if raw is None:
+        return False
+    value = bytes(raw)
+    if value == b"true":
+        return True
+    if value in (b"false", b"null"):
+        return False
+    raise InvalidArgument(f"{name} must be true or false", field=name)
+
+
+def _wants_usage(fields: dict[str, msgspec.Raw]) -> bool:
+    raw = fields.get("stream_options")
+    if raw is None:
+        return False
+    try:
+        options = _decode_stream_options(raw)
+    except msgspec.DecodeError:
+        raise InvalidArgument("stream_options must be an object", field="stream_options") from None
+    return options is not None and bool(options.include_usage)
+
+
+_PROMPT_FIELDS = {CHAT: "messages", COMPLETION: "prompt", EMBEDDING: "input"}
+
+
+def _prompt(operation: str, fields: dict[str, msgspec.Raw]) -> bytes:
+    name = _PROMPT_FIELDS[operation]
+    raw = fields.get(name)
+    value = b"" if raw is None else bytes(raw)
+    if operation == CHAT and not value.startswith(b"["):
+        raise InvalidArgument("messages must be an array", field="messages")
+    return value
+
+
+def _normalised(operation: str, prompt: bytes) -> tuple[bytes, int]:
+    """The prompt for its hash (roles and texts joined, white space folded, case kept), and its messages.
+
+    A prompt whose parts are not what the document says is hashed as it stands; to judge it is the
+    provider's business.
+    """
+    try:
+        if operation == CHAT:
+            messages = _decode_messages(prompt)
+            pieces = [piece for message in messages for piece in (message.role, _content(message))]
+            return " ".join(" ".join(pieces).split()).encode(), len(messages)
+        if not prompt:
+            return b"", 0
+        texts = _decode_prompt(prompt)
+    except msgspec.DecodeError:
+        return prompt, prompt.count(b'"role"') if operation == CHAT else 1
+    joined = texts if isinstance(texts, str) else " ".join(texts)
+    return " ".join(joined.split()).encode(), 1 if isinstance(texts, str) else len(texts)
+
+
+def _content(message: _Message) -> str:
+    if isinstance(message.content, str):
+        return message.content
+    return " ".join([part.text for part in message.content or ()])
+
+
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int | None = 0
+    cache_write_tokens: int | None = 0
+    audio_tokens: int | None = 0
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int | None = 0
+    audio_tokens: int | None = 0
+
+
+class Usage(msgspec.Struct):
+    """The `usage` object of an answer."""
+
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    total_tokens: int | None = 0
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+    def tokens(self) -> Tokens:
+        """The same in the terms that all dialects share. Negative counts are taken for 0."""
+        given = self.prompt_tokens_details or _NO_INPUT_DETAILS
+        made = self.completion_tokens_details or _NO_OUTPUT_DETAILS
+        prompt = max(0, self.prompt_tokens or 0)
+        output = max(0, self.completion_tokens or 0)
+        return Tokens(
+            input=prompt,
+            output=output,
+            cached_input=min(prompt, max(0, given.cached_tokens or 0)),
+            cache_write=max(0, given.cache_write_tokens or 0),
+            reasoning=max(0, made.reasoning_tokens or 0),
+            audio_input=max(0, given.audio_tokens or 0),
+            audio_output=max(0, made.audio_tokens or 0),
+            source=PROVIDER,
+        )
+
+
+_NO_INPUT_DETAILS = _InputDetails()
+_NO_OUTPUT_DETAILS = _OutputDetails()
+
+
+class _Answer(msgspec.Struct):
+    usage: Usage | None = None
+
+
+class _AnswerMessage(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class _AnswerChoice(msgspec.Struct):
+    text: str | None = None
+    message: _AnswerMessage | None = None
+
+
+class _AnswerTexts(msgspec.Struct):
+    choices: list[_AnswerChoice] = []
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_texts = msgspec.json.Decoder(_AnswerTexts).decode
+
+
+def answer_tokens(request: Request, body: bytes) -> Tokens:
+    """What a complete answer used: as it reports, else counted.
+
+    Raises ValueError where the body is not a JSON object, and so no answer at all.
+    """
+    try:
+        usage = _decode_answer(body).usage
+    except msgspec.ValidationError:
+        usage = None
+        if not body.lstrip().startswith(b"{"):
+            raise ValueError("not a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ValueError("not JSON") from None
+    if usage is not None and (usage.prompt_tokens or usage.completion_tokens or usage.total_tokens):
+        return usage.tokens()
+    return Tokens(input=prompt_tokens(request), output=_count_answer(request.operation, body), source=COUNTED)
+
+
+def _count_answer(operation: str, body: bytes) -> int:
+    if operation == EMBEDDING:
+        return 0
+    try:
+        choices = _decode_texts(body).choices
+    except msgspec.DecodeError:
+        return 0
+    texts = [choice.text or "" for choice in choices]
+    for choice in choices:
+        if choice.message is not None:
+            texts += [choice.message.content or "", choice.message.reasoning_content or ""]
+    return sum(map(count_text, texts))

@@ -1,0 +1,179 @@
+"""What tokens cost.
+
+    an override for this provider and model ─► else the package genai-prices ─► else no price is known
+
+A price is looked up once per model and day and then kept, for the package takes a quarter of a
+millisecond to compute one. Models that people run themselves, and `echo`, cost nothing.
+"""
+
+import fnmatch
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Any
+
+from core.clock import Clock
+from core.dialects.tokens import Tokens
+from core.money import cost_of, nanos_from_dollars
+from core.providers.vendors import vendor_for
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Nano-dollars per million tokens; by the size of the prompt, where the vendor has tiers."""
+
+    base: int
+    tiers: tuple[tuple[int, int], ...] = ()  # (for prompts of more than so many tokens, the rate), largest first
+
+    def at(self, prompt_tokens: int) -> int:
+        for start, rate in self.tiers:
+            if prompt_tokens > start:
+                return rate
+        return self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The rates of a model. A kind of token without a rate of its own costs what its family costs."""
+
+    source: str  # where it comes from, for the record
+    input: Rate
+    output: Rate
+    cached_input: Rate | None = None
+    cache_write: Rate | None = None
+    audio_input: Rate | None = None
+    audio_output: Rate | None = None
+
+    def cost(self, tokens: Tokens) -> int:
+        """Nano-dollars of a request."""
+        size = tokens.input
+        plain_input = max(0, tokens.input - tokens.cached_input - tokens.cache_write - tokens.audio_input)
+        plain_output = max(0, tokens.output - tokens.audio_output)
+        parts = [(plain_input, self.input.at(size)), (plain_output, self.output.at(size))]
+        for count, rate, family in (
+            (tokens.cached_input, self.cached_input, self.input),
+            (tokens.cache_write, self.cache_write, self.input),
+            (tokens.audio_input, self.audio_input, self.input),
+            (tokens.audio_output, self.audio_output, self.output),
+        ):
+            if count:
+                parts.append((count, (rate or family).at(size)))
+        return cost_of(parts)
+
+
+FREE = Rate(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A price that an administrator set. `provider` and `model` may hold the wildcards * and ?."""
+
+    provider: str
+    model: str
+    price: Price
+    since: date = date.min
+
+
+class Prices:
+    """All prices, as they are now."""
+
+    def __init__(self, clock: Clock, overrides: Sequence[Override] = ()) -> None:
+        self._clock = clock
+        self._overrides: tuple[Override, ...] = tuple(overrides)
+        self._known: dict[tuple[str, str, str], Price | None] = {}
+        self._day = date.min
+
+    def set_overrides(self, overrides: Sequence[Override]) -> None:
+        """Replaces the overrides; records already made keep their cost."""
+        self._overrides = tuple(overrides)
+        self._known.clear()
+
+    def find(self, provider: str, provider_type: str, model: str) -> Price | None:
+        """The price of a model at a provider, or None where no price is known."""
+        key = (provider, provider_type, model)
+        try:
+            return self._known[key]
+        except KeyError:
+            pass
+        price = (
+            self._override(provider, model)
+            or _built_in(provider_type)
+            or _published(provider_type, model, self._clock.now())
+        )
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[key] = price
+        return price
+
+    def cost(self, provider: str, provider_type: str, model: str, tokens: Tokens) -> tuple[int | None, str]:
+        """What a request cost and by which price; (None, "") where no price is known."""
+        price = self.find(provider, provider_type, model)
+        return (None, "") if price is None else (price.cost(tokens), price.source)
+
+    def roll_over(self) -> None:
+        """Forgets the looked-up prices on a new day, for prices are dated. Call it now and then."""
+        today = self._clock.now().date()
+        if today != self._day:
+            self._day = today
+            self._known.clear()
+
+    def _override(self, provider: str, model: str) -> Price | None:
+        today = self._clock.now().date()
+        best: Override | None = None
+        for override in self._overrides:
+            if (
+                override.since <= today
+                and fnmatch.fnmatchcase(provider, override.provider)
+                and fnmatch.fnmatchcase(model, override.model)
+                and (best is None or override.since >= best.since)
+            ):
+                best = override
+        return best.price if best else None
+
+
+def _built_in(provider_type: str) -> Price | None:
+    vendor = vendor_for(provider_type)
+    if provider_type == "echo" or (vendor is not None and vendor.local):
+        return Price(source="local", input=FREE, output=FREE)
+    return None
+
+
+def _published(provider_type: str, model: str, now: datetime) -> Price | None:
+    """The price in the package genai-prices, which is imported at its first use: it is large."""
+    vendor = vendor_for(provider_type)
+    if vendor is None or vendor.prices_id is None:
+        return None
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        provider, found = get_snapshot().find_provider_model(model, None, vendor.prices_id, None)
+    except LookupError:
+        return None
+    rates: Any = found.get_prices(now)
+    if rates.input_mtok is None and rates.output_mtok is None:
+        return None  # priced by the picture, the minute or the like
+    return Price(
+        source=f"genai-prices {version('genai-prices')} {provider.id}/{found.id}",
+        input=_rate(rates.input_mtok) or FREE,
+        output=_rate(rates.output_mtok) or FREE,
+        cached_input=_rate(rates.cache_read_mtok),
+        cache_write=_rate(rates.cache_write_mtok),
+        audio_input=_rate(rates.input_audio_mtok),
+        audio_output=_rate(rates.output_audio_mtok),
+    )
+
+
+def _rate(price: Any) -> Rate | None:
+    if price is None:
+        return None
+    if isinstance(price, Decimal):
+        return Rate(nanos_from_dollars(price))
+    tiers = sorted(((tier.start, nanos_from_dollars(tier.price)) for tier in price.tiers), reverse=True)
+    return Rate(nanos_from_dollars(price.base), tuple(tiers))

@@ -1,0 +1,207 @@
+"""Providers that speak the OpenAI wire over HTTP, through one pool of connections.
+
+Everything that does not change from request to request (URLs, headers, the proxy) is made once.
+There are no timers here: core/routing/active.py watches all calls with one.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from urllib.request import proxy_bypass_environment
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from core import __version__
+from core.clock import Clock
+from core.errors import ProviderError, RefreshFailed, StreamInterrupted
+from core.providers.upstream import MAX_ANSWER_BYTES, PATHS, Target
+from core.providers.vendors import StreamUsage, vendor_for
+
+_MODELS_TIMEOUT = 10.0
+_MAX_MODELS_BYTES = 32 * 1024 * 1024
+_MAX_MODELS = 20_000
+_MAX_RETRY_AFTER = 24 * 3600.0
+_UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+
+
+class HttpReply:
+    """A provider's answer over HTTP."""
+
+    __slots__ = ("_response", "content_type", "headers", "retry_after", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, clock: Clock) -> None:
+        self._response = response
+        headers = response.headers
+        self.status = response.status
+        self.content_type = headers.get("Content-Type", "")
+        self.headers: Sequence[tuple[str, str]] = ()
+        request_id = headers.get("x-request-id")
+        if request_id is not None:
+            self.headers = (("x-upstream-request-id", request_id[:200]),)
+        self.retry_after = None if response.status < 400 else _retry_after(headers.get("Retry-After"), clock)
+
+    async def read(self) -> bytes:
+        content = self._response.content
+        try:
+            data = await content.readany()
+            if content.at_eof():
+                return data
+            pieces, size = [data], len(data)
+            while data := await content.readany():
+                size += len(data)
+                if size > MAX_ANSWER_BYTES:
+                    raise ProviderError("the provider's answer is too large")
+                pieces.append(data)
+        except (aiohttp.ClientError, OSError) as error:
+            raise ProviderError("the provider's answer broke off") from error
+        return b"".join(pieces)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        try:
+            while data := await content.readany():
+                yield data
+        except (aiohttp.ClientError, OSError) as error:
+            raise StreamInterrupted from error
+
+    def close(self) -> None:
+        # Closing rather than releasing: the provider shall stop, and the rest must not be read.
+        self._response.close()
+
+
+class HttpUpstream:
+    """One provider over HTTP."""
+
+    def __init__(
+        self, target: Target, session: aiohttp.ClientSession, clock: Clock, environ: Mapping[str, str]
+    ) -> None:
+        """environ: where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked for."""
+        self.target = target
+        self._session = session
+        self._clock = clock
+        vendor = vendor_for(target.type)
+        self.asks_usage = vendor is None or vendor.stream_usage is StreamUsage.ASK
+        headers = CIMultiDict(
+            {
+                "Content-Type": "application/json",
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+                "User-Agent": f"llmrouter/{__version__}",
+            }
+        )
+        headers.update(vendor.default_headers if vendor else ())
+        if target.api_key:
+            headers["Authorization"] = f"Bearer {target.api_key}"
+        self._headers = headers
+        self._urls = {operation: URL(target.base_url + path) for operation, path in PATHS.items()}
+        self._models_url = URL(target.base_url + (vendor.models_path if vendor else "/models"))
+        self._proxy = _proxy(self._models_url, environ)
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout, sock_read=None)
+
+    async def send(self, operation: str, body: bytes) -> HttpReply:
+        try:
+            response = await self._session.post(
+                self._urls[operation],
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout,
+                proxy=self._proxy,
+                allow_redirects=False,
+            )
+        except _UNREACHABLE as error:
+            raise ProviderError(f"the provider '{self.target.name}' could not be reached") from error
+        return HttpReply(response, self._clock)
+
+    async def models(self) -> list[str]:
+        timeout = aiohttp.ClientTimeout(total=_MODELS_TIMEOUT)
+        try:
+            async with self._session.get(
+                self._models_url, headers=self._headers, timeout=timeout, proxy=self._proxy, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise RefreshFailed(f"the provider answered {response.status} when asked for its models")
+                body = await _bounded(response, _MAX_MODELS_BYTES)
+        except _UNREACHABLE as error:
+            raise RefreshFailed(f"the provider could not be reached: {_plain_cause(error)}") from error
+        return _model_names(body)
+
+
+def open_session() -> aiohttp.ClientSession:
+    """The pool of connections to all providers. Call it inside the running loop."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=75),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    )
+
+
+class _Listed(msgspec.Struct):
+    id: str = ""
+    name: str = ""
+
+
+class _Listing(msgspec.Struct):
+    data: list[_Listed] | None = None
+    models: list[_Listed] | None = None
+
+
+def _model_names(body: bytes) -> list[str]:
+    """The ids in a list of models: `{"data": […]}`, or a bare array as some vendors have it."""
+    try:
+        listing = msgspec.json.decode(body, type=_Listing | list[_Listed])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RefreshFailed("the provider's list of models is not what the OpenAI API describes") from error
+    listed = listing if isinstance(listing, list) else listing.data or listing.models or []
+    names = dict.fromkeys(model.id or model.name for model in listed[:_MAX_MODELS])
+    return [name for name in names if 0 < len(name) <= 300]
+
+
+async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    async for data in response.content.iter_any():
+        pieces.append(data)
+        limit -= len(data)
+        if limit < 0:
+            raise RefreshFailed("the provider's list of models is too large")
+    return b"".join(pieces)
+
+
+def _plain_cause(error: Exception) -> str:
+    """Why a connection failed, in words that hold no address or key."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not valid"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "the connection was refused"
+    return "the connection broke off"
+
+
+def _retry_after(value: str | None, clock: Clock) -> float | None:
+    """Seconds from a Retry-After header (RFC 9110, 10.2.3): a number or a date."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - clock.now()).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER) if seconds == seconds else None
+
+
+def _proxy(url: URL, environ: Mapping[str, str]) -> URL | None:
+    """The proxy for an address, by the usual variables in either case."""
+
+    def variable(name: str) -> str:
+        return environ.get(name.lower()) or environ.get(name.upper()) or ""
+
+    proxy = variable(f"{url.scheme}_proxy") or variable("all_proxy")
+    if not proxy or not url.host or proxy_bypass_environment(url.host, {"no": variable("no_proxy")}):
+        return None
+    return URL(proxy)

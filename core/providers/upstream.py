@@ -1,0 +1,76 @@
+"""What the router asks of a provider, whatever is behind it.
+
+    routing ─► Upstream.send(operation, body) ─► Reply ─┬─ read()    the whole body
+                                                       └─ chunks()  as it arrives
+
+Implementations: core/providers/http_upstream.py (every vendor) and core/providers/echo.py.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.dialects import openai_chat
+
+PATHS = {
+    openai_chat.CHAT: "/chat/completions",
+    openai_chat.COMPLETION: "/completions",
+    openai_chat.EMBEDDING: "/embeddings",
+}
+"""Where each operation of the OpenAI wire is, below the base URL."""
+
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+"""An answer larger than this is a provider's fault, not something to keep in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a provider is and how to call it. Times are in seconds."""
+
+    id: int
+    name: str
+    type: str
+    base_url: str
+    api_key: str = field(repr=False)
+    connect_timeout: float
+    first_byte_timeout: float
+    idle_timeout: float
+
+
+class Reply(Protocol):
+    """A provider's answer whose head has arrived."""
+
+    status: int
+    content_type: str
+    headers: Sequence[tuple[str, str]]  # what is passed on to the caller, names in lower case
+    retry_after: float | None  # seconds
+
+    async def read(self) -> bytes:
+        """The whole body. Raises ProviderError where it breaks off or is too large."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises StreamInterrupted where it breaks off."""
+        ...
+
+    def close(self) -> None:
+        """Ends the answer, and with it the provider's work, where it is not complete."""
+        ...
+
+
+class Upstream(Protocol):
+    """One provider."""
+
+    target: Target
+    asks_usage: bool  # whether streams must be asked to report their usage
+
+    async def send(self, operation: str, body: bytes) -> Reply:
+        """Sends a request; returns when the head of the answer is there, whatever its status.
+
+        Raises ProviderError where there is no answer.
+        """
+        ...
+
+    async def models(self) -> list[str]:
+        """The models that the provider has now. Raises RefreshFailed."""
+        ...

@@ -1,0 +1,110 @@
+"""One attempt at one provider: up to the moment from which there is no way back.
+
+For a plain answer that is the whole body; for a stream it is its first event. Everything that goes
+wrong before is a failure that the next provider can make good.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from core.dialects import openai_chat
+from core.dialects.openai_chat import Request
+from core.dialects.openai_stream import StreamMeter
+from core.dialects.tokens import NO_TOKENS, Tokens
+from core.errors import ProviderError, UpstreamStatus
+from core.providers.upstream import Reply
+from core.routing.catalog import Candidate
+
+_MAX_ERROR_BODY = 256 * 1024
+
+# The next provider may do better: our key or the model's name is wrong there, or it is overloaded or broken.
+_FALL_BACK = frozenset({401, 403, 404, 408, 409, 425, 429})
+# The same provider may do better in a moment.
+_TRY_AGAIN = frozenset({429, 502, 503, 529})
+
+
+@dataclass(slots=True)
+class Whole:
+    """A complete answer."""
+
+    reply: Reply
+    body: bytes
+    tokens: Tokens
+
+
+@dataclass(slots=True)
+class Begun:
+    """A stream whose first event is there."""
+
+    reply: Reply
+    first: bytes
+    chunks: AsyncIterator[bytes]
+    meter: StreamMeter
+
+
+def falls_back(status: int) -> bool:
+    """Whether another provider may do better."""
+    return status in _FALL_BACK or status >= 500
+
+
+def try_again(error: ProviderError) -> bool:
+    """Whether the same provider may do better in a moment."""
+    return error.status in _TRY_AGAIN if isinstance(error, UpstreamStatus) else True
+
+
+async def attempt(candidate: Candidate, request: Request) -> Whole | Begun:
+    """Asks one provider.
+
+    Raises ProviderError where there is no usable answer, UpstreamStatus where there is an error
+    answer that another provider may make good. Other error answers are answers.
+    """
+    upstream = candidate.upstream
+    ask_usage = upstream.asks_usage and request.streamed
+    body = openai_chat.upstream_body(request, candidate.model, ask_usage=ask_usage)
+    reply = await upstream.send(request.operation, body)
+    try:
+        if reply.status != 200:
+            return await _not_ok(reply, upstream.target.api_key)
+        if request.streamed and reply.content_type.startswith("text/event-stream"):
+            return await _begin(reply, hide_usage=ask_usage and not request.wants_usage)
+        return await _whole(reply, request)
+    except BaseException:
+        reply.close()
+        raise
+
+
+async def _not_ok(reply: Reply, api_key: str) -> Whole:
+    """An error answer, as it came but for our key."""
+    body = await reply.read()
+    if api_key and api_key.encode() in body:
+        body = body.replace(api_key.encode(), b"***")
+    if len(body) > _MAX_ERROR_BODY:
+        body = body[:_MAX_ERROR_BODY]
+    if 300 <= reply.status < 400:
+        raise ProviderError("the provider answered with a redirect; check its base URL")
+    if falls_back(reply.status):
+        raise UpstreamStatus(
+            status=reply.status, body=body, content_type=reply.content_type, retry_after=reply.retry_after
+        )
+    return Whole(reply, body, NO_TOKENS)
+
+
+async def _whole(reply: Reply, request: Request) -> Whole:
+    body = await reply.read()
+    try:
+        return Whole(reply, body, openai_chat.answer_tokens(request, body))
+    except ValueError as error:
+        raise ProviderError("the provider's answer was not JSON; check its base URL") from error
+
+
+async def _begin(reply: Reply, *, hide_usage: bool) -> Begun:
+    meter = StreamMeter(hide_usage=hide_usage)
+    chunks = reply.chunks()
+    async for data in chunks:
+        first = meter.feed(data)
+        if first:
+            return Begun(reply, first, chunks, meter)
+    rest = meter.end()
+    if rest:
+        return Begun(reply, rest, chunks, meter)
+    raise ProviderError("the provider's stream ended before it began")

@@ -1,0 +1,55 @@
+"""What goes into the pipeline and what comes out of it."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+from core.auth import Principal
+from core.dialects.tokens import NO_TOKENS, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request, as every way in hands it to the pipeline."""
+
+    request_id: str  # unique: a record is kept under it
+    operation: str  # of core/dialects/openai_chat.py
+    surface: str
+    principal: Principal
+    body: bytes
+    timeout: float = 0.0  # seconds; 0 for the setting's
+    never_stream: bool = False
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a request went."""
+
+    provider: str = ""
+    model: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A complete answer: the provider's own bytes, its errors included."""
+
+    place: Place
+    status: int
+    content_type: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    tokens: Tokens = NO_TOKENS
+    cost_nanousd: int | None = None
+
+
+@dataclass(slots=True)
+class Streamed:
+    """An answer that is still coming. Iterate `rest` to its end, or close it."""
+
+    place: Place
+    status: int
+    content_type: str
+    headers: Sequence[tuple[str, str]]
+    first: bytes = b""
+    rest: AsyncGenerator[bytes, None] = field(init=False)
+    tokens: Tokens = NO_TOKENS  # known when the stream is over
+    cost_nanousd: int | None = None

@@ -1,0 +1,278 @@
+"""The pipeline: every inference request of every way in walks through `Pipeline.run`.
+
+    read the body ─► open the journal ─► find candidates ─► attempt, fall back, try again
+      ─► Answer, or Streamed ─► settle: tokens, cost, one usage record, before the last byte is handed on
+
+Settling is one synchronous write to the journal, so nothing can interrupt it. A request that failed,
+was cancelled or was hung up on is settled like any other.
+"""
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncGenerator, Sequence
+
+from core.clock import Clock, micros
+from core.dialects import openai_chat
+from core.errors import (
+    Internal,
+    ProviderError,
+    ProviderTimeout,
+    RouterError,
+    StreamInterrupted,
+    Unavailable,
+    UnknownModel,
+    UpstreamStatus,
+)
+from core.metrics import Metrics
+from core.routing.active import ActiveCalls, Call
+from core.routing.attempt import Begun, Whole, attempt, try_again
+from core.routing.catalog import Candidate, Catalog
+from core.routing.health import Health
+from core.routing.reply import Answer, Ask, Place, Streamed
+from core.routing.settlement import Running, Settlement
+
+_ROUNDS = 2  # how often each candidate is asked at most
+_MAX_ATTEMPTS = 6
+_BACKOFF = 0.25  # seconds before the second round, jittered
+_MAX_PAUSE = 5.0  # a provider that says to come back later than this is not waited for
+_PROGRESS_SECONDS = 1.0
+
+
+class Pipeline:
+    """Runs inference requests."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        health: Health,
+        active: ActiveCalls,
+        settlement: Settlement,
+        metrics: Metrics,
+        clock: Clock,
+        timeout: float,
+    ) -> None:
+        """timeout: seconds until the first byte, where the caller names no time."""
+        self._catalog = catalog
+        self._health = health
+        self._active = active
+        self._settlement = settlement
+        self._metrics = metrics
+        self._clock = clock
+        self._timeout = timeout
+        self._streams: set[Running] = set()
+        self.draining = False
+
+    async def run(self, ask: Ask) -> Answer | Streamed:
+        """Answers a request.
+
+        Raises RouterError, and CancelledError where the caller went away. A provider's own error
+        answer is an Answer with its status.
+        """
+        started = self._clock.monotonic()
+        call = Call(ask.request_id, ask.principal.user_id, started + (ask.timeout or self._timeout))
+        call.task = asyncio.current_task()
+        running = Running(ask, call, started, micros(self._clock.now()))
+        self._active.add(call)
+        self._metrics.in_flight += 1
+        streaming = False
+        try:
+            reply = await self._answer(running)
+            streaming = isinstance(reply, Streamed)
+        except asyncio.CancelledError:
+            if call.cause is None:
+                self._settlement.hung_up(running)
+                raise
+            _uncancel()
+            self._settlement.failed(running, call.cause)
+            raise call.cause from None
+        except UpstreamStatus as error:
+            return self._mirrored(running, error)
+        except RouterError as error:
+            self._settlement.failed(running, error)
+            raise
+        except Exception:
+            self._settlement.failed(running, Internal())
+            raise
+        finally:
+            if not streaming:
+                self._leave(running)
+        return reply
+
+    def abandoned(self, ask: Ask, created_at: int, model: str) -> None:
+        """Accounts for a request of which only its caller knows: the process that had it died.
+
+        created_at: microseconds since 1970. Where a record of the request exists it stays.
+        """
+        if not self._active.contains(ask.request_id):
+            self._settlement.abandoned(ask, created_at, model)
+
+    async def note_progress(self) -> None:
+        """Notes in the journal how far every stream is, once a second, for ever."""
+        while True:
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            if self._streams:
+                self._settlement.progress(list(self._streams))
+
+    async def _answer(self, running: Running) -> Answer | Streamed:
+        ask = running.ask
+        if self.draining:
+            raise Unavailable("the service is stopping; try again")
+        request = openai_chat.read_request(ask.operation, ask.body, never_stream=ask.never_stream)
+        self._settlement.open(running, request)
+        candidates = self._catalog.candidates(request.model)
+        if not candidates:
+            raise UnknownModel
+        outcome = await self._attempts(running, candidates)
+        assert running.candidate is not None
+        place = Place(running.candidate.upstream.target.name, running.candidate.model)
+        reply = outcome.reply
+        if isinstance(outcome, Whole):
+            cost = self._settlement.answered(running, reply.status, outcome.tokens)
+            return Answer(place, reply.status, reply.content_type, reply.headers, outcome.body, outcome.tokens, cost)
+        running.first_byte = self._clock.monotonic()
+        running.meter = outcome.meter
+        running.call.deadline = math.inf if not ask.timeout else running.call.deadline
+        self._streams.add(running)
+        streamed = Streamed(place, reply.status, reply.content_type, reply.headers)
+        streamed.rest = self._stream(running, outcome, streamed)
+        # Begun here, so that closing it always settles the request.
+        streamed.first = await anext(streamed.rest)
+        return streamed
+
+    async def _attempts(self, running: Running, candidates: Sequence[Candidate]) -> Whole | Begun:
+        """Asks the candidates in turn, until one answers or nothing is left to try."""
+        left = self._ordered(candidates)
+        for round_number in range(_ROUNDS):
+            again: list[Candidate] = []
+            longest = 0.0
+            failure: ProviderError = ProviderError()
+            for candidate in left:
+                try:
+                    return await self._one_attempt(running, candidate)
+                except ProviderError as error:
+                    failure = error
+                    if try_again(error) and (error.retry_after or 0.0) <= _MAX_PAUSE:
+                        again.append(candidate)
+                        longest = max(longest, error.retry_after or 0.0)
+                if running.attempts >= _MAX_ATTEMPTS:
+                    raise failure
+            pause = max(longest, _BACKOFF * 2**round_number * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            out_of_time = self._clock.monotonic() + pause > running.call.deadline
+            if round_number + 1 == _ROUNDS or not again or out_of_time:
+                raise failure
+            await asyncio.sleep(pause)
+            left = again
+        raise ProviderError
+
+    async def _one_attempt(self, running: Running, candidate: Candidate) -> Whole | Begun:
+        assert running.request is not None
+        target, call = candidate.upstream.target, running.call
+        running.candidate = candidate
+        running.attempts += 1
+        call.expect(target.first_byte_timeout)
+        try:
+            outcome = await attempt(candidate, running.request)
+        except ProviderError as error:
+            self._note_failure(candidate, error)
+            raise
+        except asyncio.CancelledError:
+            if not isinstance(call.cause, ProviderTimeout):
+                raise
+            _uncancel()  # it was this provider's time that was up, not the request's
+            error, call.cause = call.cause, None
+            self._note_failure(candidate, error)
+            raise error from None
+        finally:
+            call.expect(0.0)
+        if not self._health.all_well():
+            self._health.succeeded(target.id)
+        self._metrics.attempt(target.name, "ok")
+        return outcome
+
+    async def _stream(self, running: Running, begun: Begun, streamed: Streamed) -> AsyncGenerator[bytes, None]:
+        """A stream from its first event on, in blocks of whole events as the network brings them."""
+        assert running.candidate is not None
+        call, meter = running.call, begun.meter
+        idle = running.candidate.upstream.target.idle_timeout
+        complete = False
+        try:
+            if meter.done:
+                self._settle_stream(running, streamed)
+            yield begun.first
+            call.expect(idle)
+            async for data in begun.chunks:
+                if block := meter.feed(data):
+                    if meter.done:
+                        self._settle_stream(running, streamed)
+                    call.expect(0.0)  # while the caller takes its time, the provider's does not run
+                    yield block
+                    call.expect(idle)
+            rest = meter.end()
+            if not meter.complete:
+                raise StreamInterrupted  # noqa: TRY301 - settled below, like every other end
+            self._settle_stream(running, streamed)
+            complete = True
+            if rest:
+                yield rest
+        except (asyncio.CancelledError, GeneratorExit):
+            if call.cause is None:
+                self._settlement.hung_up(running)
+                raise
+            _uncancel()
+            self._settlement.failed(running, call.cause)
+            raise call.cause from None
+        except RouterError as error:
+            # Broken off after its end mark: the caller has everything.
+            if not meter.done:
+                self._settlement.failed(running, error)
+                raise
+        except Exception:
+            self._settlement.failed(running, Internal())
+            raise
+        finally:
+            if not complete:
+                begun.reply.close()
+            self._streams.discard(running)
+            self._leave(running)
+
+    def _settle_stream(self, running: Running, streamed: Streamed) -> None:
+        if running.settled:
+            return
+        assert running.meter is not None
+        assert running.request is not None
+        meter = running.meter
+        streamed.tokens = meter.usage or meter.tokens(openai_chat.prompt_tokens(running.request))
+        streamed.cost_nanousd = self._settlement.answered(running, streamed.status, streamed.tokens)
+
+    def _mirrored(self, running: Running, error: UpstreamStatus) -> Answer:
+        """A provider's error answer, for which no other provider could make good."""
+        assert running.candidate is not None
+        place = Place(running.candidate.upstream.target.name, running.candidate.model)
+        self._settlement.failed(running, error)
+        headers = [("retry-after", str(math.ceil(error.retry_after)))] if error.retry_after is not None else []
+        return Answer(place, error.status, error.content_type, headers, error.body)
+
+    def _ordered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """The candidates in their order, but those that rest last."""
+        if len(candidates) == 1 or self._health.all_well():
+            return candidates
+        return sorted(candidates, key=lambda candidate: self._health.rests(candidate.upstream.target.id))
+
+    def _note_failure(self, candidate: Candidate, error: ProviderError) -> None:
+        target = candidate.upstream.target
+        self._metrics.attempt(target.name, error.reason)
+        if not isinstance(error, UpstreamStatus) or error.status == 429 or error.status >= 500:
+            self._health.failed(target.id, error.retry_after)
+
+    def _leave(self, running: Running) -> None:
+        self._metrics.in_flight -= 1
+        self._active.remove(running.call)
+
+
+def _uncancel() -> None:
+    """Takes back a cancellation that was meant for what this task was waiting for."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

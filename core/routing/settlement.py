@@ -1,0 +1,183 @@
+"""From a request on its way to its one usage record."""
+
+from dataclasses import dataclass
+
+from core.clock import Clock
+from core.dialects import openai_chat
+from core.dialects.openai_chat import Request
+from core.dialects.openai_stream import StreamMeter
+from core.dialects.tokens import NO_TOKENS, Tokens
+from core.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidArgument,
+    ProviderError,
+    ProviderTimeout,
+    RouterError,
+    Unavailable,
+    UnknownModel,
+    UpstreamStatus,
+)
+from core.ledger.journal import Journal
+from core.ledger.prices import Prices
+from core.ledger.record import ANSWERED, CANCELLED, FAILED, HUNG_UP, LOST, Opening, Progress, UsageRecord
+from core.metrics import Metrics
+from core.routing.active import Call
+from core.routing.catalog import Candidate
+from core.routing.reply import Ask
+
+HANG_UP_STATUS = 499  # as nginx has it: the caller closed the connection
+
+# The status in the accounts of a request that failed, most special class first.
+_STATUSES: tuple[tuple[type[RouterError], int], ...] = (
+    (InvalidArgument, 400),
+    (UnknownModel, 400),
+    (ProviderTimeout, 504),
+    (DeadlineExceeded, 504),
+    (ProviderError, 502),
+    (Cancelled, HANG_UP_STATUS),
+    (Unavailable, 503),
+    (RouterError, 500),
+)
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A request on its way through the pipeline."""
+
+    ask: Ask
+    call: Call
+    started: float  # monotonic seconds
+    created_at: int  # microseconds since 1970
+    requested_model: str = ""  # where there is no request to ask
+    request: Request | None = None
+    candidate: Candidate | None = None  # the provider that is asked, or that answered
+    attempts: int = 0
+    first_byte: float | None = None  # monotonic seconds, of a stream
+    meter: StreamMeter | None = None  # of a stream
+    settled: bool = False
+
+
+class Settlement:
+    """Opens and closes requests in the journal."""
+
+    def __init__(self, journal: Journal, prices: Prices, metrics: Metrics, clock: Clock) -> None:
+        self._journal = journal
+        self._prices = prices
+        self._metrics = metrics
+        self._clock = clock
+
+    def open(self, running: Running, request: Request) -> None:
+        """Notes the request before anything is asked of a provider. Raises Unavailable."""
+        ask = running.ask
+        running.request = request
+        self._journal.open(
+            Opening(
+                request_id=ask.request_id,
+                created_at=running.created_at,
+                user_id=ask.principal.user_id,
+                credential_id=ask.principal.credential_id,
+                surface=ask.surface,
+                operation=ask.operation,
+                requested_model=request.model,
+                streamed=request.streamed,
+                messages=request.messages,
+                prompt_hash=request.prompt_hash,
+                prompt_bytes=len(request.body),
+            )
+        )
+
+    def answered(self, running: Running, status: int, tokens: Tokens) -> int | None:
+        """Settles a request that has its whole answer, a provider's own refusal included; returns the cost."""
+        good = status < 400
+        return self._close(running, status, ANSWERED if good else FAILED, "" if good else UpstreamStatus.reason, tokens)
+
+    def failed(self, running: Running, error: RouterError) -> None:
+        """Settles a request that failed."""
+        status = (
+            error.status
+            if isinstance(error, UpstreamStatus)
+            else next(status for kind, status in _STATUSES if isinstance(error, kind))
+        )
+        outcome = CANCELLED if isinstance(error, Cancelled) else FAILED
+        self._close(running, status, outcome, error.reason, self._so_far(running))
+
+    def hung_up(self, running: Running) -> None:
+        """Settles a request whose caller went away."""
+        self._close(running, HANG_UP_STATUS, HUNG_UP, Cancelled.reason, self._so_far(running))
+
+    def abandoned(self, ask: Ask, created_at: int, model: str) -> None:
+        """Settles a request of which only its caller knows."""
+        call = Call(ask.request_id, ask.principal.user_id, 0.0)
+        running = Running(ask, call, self._clock.monotonic(), created_at, requested_model=model)
+        self._close(running, 503, LOST, Unavailable.reason, NO_TOKENS)
+
+    def progress(self, running: list[Running]) -> None:
+        """Notes how far streams are, in case the process is killed."""
+        states = [
+            Progress(
+                request_id=one.ask.request_id,
+                provider=one.candidate.upstream.target.name,
+                provider_type=one.candidate.upstream.target.type,
+                model=one.candidate.model,
+                ttft_us=int(((one.first_byte or one.started) - one.started) * 1_000_000),
+                output_tokens=one.meter.output_tokens(),
+            )
+            for one in running
+            if one.candidate is not None and one.meter is not None and not one.settled
+        ]
+        if states:
+            self._journal.progress(states)
+
+    def _so_far(self, running: Running) -> Tokens:
+        """What an incomplete request used: what the stream had brought, and its prompt with it.
+
+        Where no byte of an answer came, nothing is known to have been used.
+        """
+        if running.meter is None or running.request is None:
+            return NO_TOKENS
+        return running.meter.tokens(openai_chat.prompt_tokens(running.request))
+
+    def _close(self, running: Running, status: int, outcome: str, reason: str, tokens: Tokens) -> int | None:
+        if running.settled:
+            return None
+        running.settled = True
+        ask, request, candidate = running.ask, running.request, running.candidate
+        provider, kind, model, cost, price_source = "", "", "", None, ""
+        if candidate is not None:
+            target = candidate.upstream.target
+            provider, kind, model = target.name, target.type, candidate.model
+            cost, price_source = self._prices.cost(provider, kind, model, tokens)
+        record = UsageRecord(
+            request_id=ask.request_id,
+            created_at=running.created_at,
+            user_id=ask.principal.user_id,
+            credential_id=ask.principal.credential_id,
+            surface=ask.surface,
+            operation=ask.operation,
+            requested_model=request.model if request else running.requested_model or openai_chat.model_of(ask.body),
+            provider=provider,
+            model=model,
+            status_code=status,
+            outcome=outcome,
+            error_reason=reason,
+            streamed=request is not None and request.streamed,
+            attempts=running.attempts,
+            latency_us=int((self._clock.monotonic() - running.started) * 1_000_000),
+            ttft_us=None if running.first_byte is None else int((running.first_byte - running.started) * 1_000_000),
+            input_tokens=tokens.input,
+            output_tokens=tokens.output,
+            cached_input_tokens=tokens.cached_input,
+            cache_write_tokens=tokens.cache_write,
+            reasoning_tokens=tokens.reasoning,
+            audio_input_tokens=tokens.audio_input,
+            audio_output_tokens=tokens.audio_output,
+            token_source=tokens.source,
+            cost_nanousd=cost,
+            price_source=price_source,
+            messages=request.messages if request else 0,
+            prompt_hash=request.prompt_hash if request else "",
+        )
+        self._journal.close(record)
+        self._metrics.closed(record)
+        return cost

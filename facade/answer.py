@@ -1,0 +1,41 @@
+"""Answers: what a handler returns, and a problem in the words of its surface."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from facade.problem import Problem, dumps
+from facade.surface import Surface
+
+_MAX_DETAIL = 300
+
+
+def answer_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A JSON answer that no cache keeps."""
+    return web.Response(
+        status=status,
+        body=dumps(body),
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def answer_problem(surface: Surface, problem: Problem) -> web.Response:
+    """A problem in the shape that the surface documents.
+
+    Where that shape has no room for the message (it says "invalid payload" to whatever was wrong),
+    the header `x-llmrouter-error-detail` has it.
+    """
+    body = surface.render(problem)
+    headers: dict[str, str] = {}
+    detail = f"{problem.field_name}: {problem.message}" if problem.field_name else problem.message
+    if detail not in str(body):
+        headers["X-LLMRouter-Error-Detail"] = "".join(c if c.isascii() and c.isprintable() else "?" for c in detail)[
+            :_MAX_DETAIL
+        ]
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    if problem.http_status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return answer_json(body, problem.http_status, headers)

@@ -1,0 +1,121 @@
+"""The one handler of inference for all surfaces.
+
+    Call ─► credentials + body ─► relay ─► first frame ─┬─ answer   the provider's status, type and bytes
+                                                       ├─ failure  a Problem in the surface's shape
+                                                       └─ head     a stream, relayed as it arrives
+
+The first frame is awaited before anything is sent to the client, so that an early error keeps its
+HTTP status. A stream that fails later ends with an error event in the surface's shape and without
+the end mark of a complete one.
+"""
+
+import asyncio
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from facade.body import read_body
+from facade.call import Call
+from facade.credentials import credentials_of
+from facade.problem import dumps, from_status
+from facade.relay import Exchange, Relay
+from facade.route import Handler
+from facade.settings import FacadeSettings
+from facade.sse import ChunkWriter
+from facade.surface import Surface
+from llmrouter.v1 import router_pb2 as pb
+
+_NANOS_PER_DOLLAR = 1_000_000_000
+
+
+class Inference:
+    """Makes the handlers of inference endpoints."""
+
+    def __init__(self, relay: Relay, settings: FacadeSettings) -> None:
+        self._relay = relay
+        self._settings = settings
+
+    def handler(self, surface: Surface, operation: pb.Operation, *, never_stream: bool = False) -> Handler:
+        """The handler of one endpoint. never_stream: its document knows no streaming."""
+
+        async def handle(call: Call) -> web.StreamResponse:
+            body = await read_body(call, self._settings.max_body, self._settings.body_timeout)
+            credentials = credentials_of(call)
+            exchange = await self._relay.open(
+                pb.CallOpen(
+                    request_id=call.request_id,
+                    operation=operation,
+                    surface=surface.name,
+                    authorization=credentials.authorization,
+                    api_key=credentials.api_key,
+                    virtual_key=credentials.virtual_key,
+                    session=credentials.session,
+                    body=body,
+                    never_stream=never_stream,
+                )
+            )
+            try:
+                frame = await exchange.first
+                if frame.HasField("answer"):
+                    return _answer(frame.answer.head)
+                if frame.HasField("failure"):
+                    raise from_status(frame.failure.status)
+                return await _stream(call, surface, exchange, frame.head)
+            except asyncio.CancelledError:
+                exchange.cancel()
+                raise
+
+        return handle
+
+
+def _answer(head: pb.CallHead) -> web.Response:
+    headers = _headers(head)
+    if head.HasField("cost_nanousd"):
+        headers["x-llmrouter-cost-usd"] = _dollars(head.cost_nanousd)
+    return web.Response(body=head.data, status=head.status, headers=headers)
+
+
+async def _stream(call: Call, surface: Surface, exchange: Exchange, head: pb.CallHead) -> web.StreamResponse:
+    headers = _headers(head)
+    headers["Cache-Control"] = "no-cache"
+    headers["X-Accel-Buffering"] = "no"
+    response = web.StreamResponse(status=head.status, headers=headers)
+    chunked = call.version >= (1, 1)
+    if chunked:
+        response.enable_chunked_encoding()
+    await response.prepare(call)
+    first = head.data
+    await response.write(first)
+    writer = ChunkWriter(call, exchange, chunked=chunked)
+    try:
+        writer.count(len(first))
+        exchange.attach(writer.write)
+        problem = await exchange.done
+        if problem is not None:
+            writer.write(b"data: " + dumps(surface.render(problem)) + b"\n\n")
+        await response.write_eof()
+    finally:
+        writer.close()
+    return response
+
+
+def _headers(head: pb.CallHead) -> "CIMultiDict[str]":
+    headers: CIMultiDict[str] = CIMultiDict()
+    headers["Content-Type"] = head.content_type or "application/octet-stream"
+    headers["x-llmrouter-provider"] = _plain(head.provider)
+    headers["x-llmrouter-model"] = _plain(head.model)
+    for header in head.headers:
+        headers[header.name] = _plain(header.value)
+    return headers
+
+
+def _plain(value: str) -> str:
+    """A header's value: what HTTP can't carry is replaced."""
+    return value if value.isascii() and value.isprintable() else value.encode("ascii", "backslashreplace").decode()
+
+
+def _dollars(nanos: int) -> str:
+    """An amount in dollars as plain decimal text, without a float on the way."""
+    whole, rest = divmod(nanos, _NANOS_PER_DOLLAR)
+    fraction = f"{rest:09d}".rstrip("0")
+    return f"{whole}.{fraction}" if fraction else str(whole)

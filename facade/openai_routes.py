@@ -1,0 +1,65 @@
+"""The routes of OpenAI's inference endpoints, for the surfaces that mount them."""
+
+from facade.endpoint import Inference
+from facade.route import EVENT_STREAM, JSON, Doc, Route
+from facade.schema import BOOLEAN, INTEGER, NUMBER, STRING, array, obj
+from facade.surface import Schema, Surface
+from llmrouter.v1 import router_pb2 as pb
+
+_USAGE = obj(prompt_tokens=INTEGER, total_tokens=INTEGER)
+_MESSAGE: Schema = {"type": "object", "required": ["role"], "properties": {"role": STRING}}
+_SAMPLING: dict[str, Schema] = {"stream": BOOLEAN, "max_tokens": INTEGER, "temperature": NUMBER}
+_EVENTS: Schema = {"type": "string", "description": "Server-sent events; `data: [DONE]` ends a complete stream."}
+
+# (path, operation, what it is, request, answer, whether it streams)
+_ENDPOINTS: tuple[tuple[str, pb.Operation, str, Schema, Schema, bool], ...] = (
+    (
+        "/chat/completions",
+        pb.OPERATION_CHAT_COMPLETION,
+        "A chat completion",
+        obj(_SAMPLING, model=STRING, messages=array(_MESSAGE)),
+        obj({"usage": _USAGE}, id=STRING, choices=array({"type": "object"})),
+        True,
+    ),
+    (
+        "/completions",
+        pb.OPERATION_COMPLETION,
+        "A text completion",
+        obj(_SAMPLING, model=STRING, prompt={"type": ["string", "array"]}),
+        obj({"usage": _USAGE}, id=STRING, choices=array({"type": "object"})),
+        True,
+    ),
+    (
+        "/embeddings",
+        pb.OPERATION_EMBEDDING,
+        "Embeddings",
+        obj({"encoding_format": STRING, "dimensions": INTEGER}, model=STRING, input={"type": ["string", "array"]}),
+        obj({"usage": _USAGE}, data=array({"type": "object"})),
+        False,
+    ),
+)
+
+_DESCRIPTION = (
+    "The body is that of OpenAI's endpoint and goes to the provider as it came, fields that are not named here "
+    "included; so does the provider's answer, its errors included."
+)
+
+
+def routes(inference: Inference, surface: Surface, prefix: str) -> tuple[Route, ...]:
+    """The three endpoints under a prefix such as "/v1"."""
+    return tuple(
+        Route(
+            method="POST",
+            path=prefix + path,
+            surface=surface,
+            handler=inference.handler(surface, operation),
+            doc=Doc(
+                summary=summary,
+                description=_DESCRIPTION,
+                request=request,
+                success={200: {JSON: answer} | ({EVENT_STREAM: _EVENTS} if streams else {})},
+                errors=(400, 404, 429, 502, 503, 504),
+            ),
+        )
+        for path, operation, summary, request, answer, streams in _ENDPOINTS
+    )

@@ -1,0 +1,118 @@
+"""The description of the API (OpenAPI 3.1), made from the very table that is served."""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from facade.route import JSON, Access, Doc, Route
+from facade.schema import ID
+from facade.surface import Schema, Surface
+
+_PLACE = re.compile(r"\{(\w+)(?:\.\.\.)?\}")
+
+# What can happen to any call: a fault of ours, a core or database that does not answer.
+_ALWAYS = (500, 503, 504)
+# What can happen to any call with a body: it is not what it should be, comes too slowly, or is too large.
+_WITH_BODY = (400, 408, 413)
+
+_SECURITY_SCHEMES: Mapping[str, Any] = {
+    "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "Set by POST /api/auth/login."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a session's token."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "virtualKey": {"type": "apiKey", "in": "header", "name": "X-Virtual-Key"},
+}
+_HEADERS: Mapping[str, Any] = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+
+
+def describe(routes: Iterable[Route], public_url: str, version: str) -> dict[str, Any]:
+    """The whole document. Raises ValueError where two routes are one."""
+    paths: dict[str, dict[str, Any]] = {}
+    surfaces: dict[str, Surface] = {}
+    for route in routes:
+        surfaces[route.surface.name] = route.surface
+        methods = paths.setdefault(_PLACE.sub(r"{\1}", route.path), {})
+        if route.method.lower() in methods:
+            raise ValueError(f"{route.method} {route.path} is there twice")
+        methods[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "llmrouter",
+            "version": version,
+            "description": "An LLM router. Every answer carries `x-request-id`.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": public_url}],
+        "tags": [{"name": surface.name, "description": surface.title} for surface in surfaces.values()],
+        "paths": paths,
+        "components": {
+            "schemas": {_error_name(surface): surface.error_schema for surface in surfaces.values()},
+            "headers": {"X-Request-Id": {"description": "The request's id.", "schema": {"type": "string"}}},
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    doc = route.doc
+    described: dict[str, Any] = {
+        "tags": [route.surface.name],
+        "summary": doc.summary,
+        "operationId": _operation_id(route),
+        "security": [] if doc.access is Access.ANYONE else [{name: []} for name in _SECURITY_SCHEMES],
+        "responses": _responses(route),
+    }
+    description = [doc.description] if doc.description else []
+    if doc.access is Access.ADMIN:
+        description.append("For administrators.")
+    if description:
+        described["description"] = " ".join(description)
+    parameters = [_parameter(name, doc.parameters.get(name, ID)) for name in _PLACE.findall(route.path)]
+    if parameters:
+        described["parameters"] = parameters
+    if doc.request is not None:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": doc.request}}}
+    return described
+
+
+def _parameter(name: str, schema: Schema) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _operation_id(route: Route) -> str:
+    words = [word for word in re.split(r"\W+", route.path) if word]
+    return "_".join([route.method.lower(), *words]) if words else f"{route.method.lower()}_index"
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    doc = route.doc
+    responses: dict[str, Any] = {}
+    for status, content in doc.success.items():
+        responses[str(status)] = _response(status, content)
+    error = {JSON: {"$ref": f"#/components/schemas/{_error_name(route.surface)}"}}
+    for status in sorted(_error_statuses(route.method, doc)):
+        responses.setdefault(str(status), _response(status, error))
+    return responses
+
+
+def _response(status: int, content: Mapping[str, Schema]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _HEADERS}
+    if content:
+        response["content"] = {media: {"schema": schema} for media, schema in content.items()}
+    return response
+
+
+def _error_statuses(method: str, doc: Doc) -> set[int]:
+    statuses = {*doc.errors, *_ALWAYS}
+    if doc.access is not Access.ANYONE:
+        statuses |= {401, 403}
+    if method != "GET":
+        statuses.add(403)  # from a page of another site
+    if doc.request is not None:
+        statuses |= set(_WITH_BODY)
+    return statuses
+
+
+def _error_name(surface: Surface) -> str:
+    return f"{surface.name.capitalize()}Error"

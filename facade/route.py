@@ -1,0 +1,65 @@
+"""Routes: what the facade answers, in a form that it serves and describes itself from.
+
+rows of the surfaces' tables ─► Route ─┬─► dispatch.py serves it
+                                       └─► openapi.py describes it
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from aiohttp import web
+
+from facade.call import Call
+from facade.surface import Schema, Surface
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+"""Answers a call, or raises a Problem that the dispatcher renders in the surface's shape."""
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+
+
+class Access(Enum):
+    """Who may call; the core decides, this is what the documentation says."""
+
+    ANYONE = "anyone"
+    USER = "user"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doc:
+    """What the description of the API says of a route.
+
+    success: HTTP status → media type → schema, where a status without media types has no body;
+    request: the schema of the JSON body; errors: statuses beside those that every route of its kind
+    can answer; parameters: the schema of each parameter in the path, a positive number where none is
+    given.
+    """
+
+    summary: str
+    access: Access = Access.USER
+    success: Mapping[int, Mapping[str, Schema]]
+    request: Schema | None = None
+    errors: tuple[int, ...] = ()
+    parameters: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method of one path.
+
+    path: `{name}` stands for one segment, `{name...}` for the whole rest; a path without either wins.
+    same_site: refused from foreign pages even where no cookie came with it, because the answer sets one.
+    quiet: not worth a line in the log at every call.
+    """
+
+    method: str
+    path: str
+    surface: Surface
+    handler: Handler
+    doc: Doc
+    same_site: bool = False
+    quiet: bool = False

@@ -1,0 +1,3 @@
+"""Where pytest finds what tests share; see tests/support/."""
+
+pytest_plugins = ["tests.support.network", "tests.support.database", "tests.support.core", "tests.support.facade"]

@@ -1,0 +1,159 @@
+"""The table of vendors: what holds for every row, and the rows that are easily got wrong."""
+
+import re
+from collections import Counter
+from dataclasses import FrozenInstanceError
+from urllib.parse import urlsplit
+
+import pytest
+from genai_prices.data import providers as priced
+
+from core.providers.declared import normalise_base_url
+from core.providers.vendors import VENDORS, Capability, StreamUsage, Vendor, vendor_for
+
+_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+
+every_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.type)
+
+
+def _more_than_once(names: list[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def test_there_are_at_least_thirty_hosted_vendors() -> None:
+    assert sum(not vendor.local for vendor in VENDORS) >= 30
+
+
+def test_names_mean_one_vendor() -> None:
+    assert not _more_than_once([name for vendor in VENDORS for name in (vendor.type, *vendor.aliases)])
+    assert not _more_than_once([vendor.title for vendor in VENDORS])
+
+
+def test_variables_mean_one_vendor() -> None:
+    assert not _more_than_once([name for vendor in VENDORS for name in (*vendor.key_env, vendor.base_url_env)])
+
+
+def test_hosted_vendors_have_an_address_each() -> None:
+    assert not _more_than_once([vendor.base_url for vendor in VENDORS if vendor.base_url and not vendor.local])
+
+
+@every_vendor
+def test_names_are_well_formed(vendor: Vendor) -> None:
+    assert _TYPE.fullmatch(vendor.type)
+    assert vendor.title == vendor.title.strip() != ""
+    assert all(alias == alias.strip().lower() != "" for alias in vendor.aliases)
+    for variable in (*vendor.key_env, vendor.base_url_env):
+        assert _VARIABLE.fullmatch(variable)
+    assert vendor.base_url_env.endswith("_BASE_URL")
+
+
+@every_vendor
+def test_the_address_is_in_the_normal_form(vendor: Vendor) -> None:
+    if vendor.base_url:
+        assert normalise_base_url(vendor, vendor.base_url) == vendor.base_url
+        assert urlsplit(vendor.base_url).scheme == ("http" if vendor.local else "https")
+
+
+@every_vendor
+def test_local_vendors_are_on_this_machine_and_need_no_key(vendor: Vendor) -> None:
+    assert vendor.local == (urlsplit(vendor.base_url).hostname == "127.0.0.1")
+    if vendor.local:
+        assert not vendor.needs_key
+        assert vendor.prices_id is None
+
+
+@every_vendor
+def test_the_environment_can_declare_it(vendor: Vendor) -> None:
+    assert vendor.key_env or not vendor.needs_key
+
+
+@every_vendor
+def test_the_documentation_is_on_the_web(vendor: Vendor) -> None:
+    parts = urlsplit(vendor.docs)
+    assert (parts.scheme, bool(parts.hostname)) == ("https", True)
+
+
+@every_vendor
+def test_it_can_chat(vendor: Vendor) -> None:
+    assert Capability.CHAT in vendor.capabilities
+
+
+@every_vendor
+def test_paths_and_headers_can_be_sent(vendor: Vendor) -> None:
+    assert vendor.models_path.startswith("/")
+    assert not _more_than_once([name.lower() for name, _ in vendor.default_headers])
+    assert all(name.lower() != "authorization" for name, _ in vendor.default_headers)
+
+
+@every_vendor
+def test_the_package_of_prices_knows_it(vendor: Vendor) -> None:
+    known = {provider.id: provider for provider in priced}
+    if vendor.prices_id is not None:
+        assert vendor.prices_id in known
+
+
+@every_vendor
+def test_its_prices_are_not_forgotten(vendor: Vendor) -> None:
+    """Where the package of prices recognises the vendor's address, the row has an id that it gives."""
+    # Several may share an address: an experiment has an entry of its own beside OpenAI's.
+    ids = {provider.id for provider in priced if re.match(provider.api_pattern, vendor.base_url)}
+    if ids:
+        assert vendor.prices_id in ids
+
+
+def test_rows_are_frozen_and_hashable() -> None:
+    vendor = VENDORS[0]
+    with pytest.raises(FrozenInstanceError):
+        vendor.title = "other"  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(set(VENDORS)) == len(VENDORS)
+
+
+@every_vendor
+def test_a_type_finds_its_row(vendor: Vendor) -> None:
+    for name in (vendor.type, vendor.type.upper(), f" {vendor.type} ", vendor.type.replace("-", "_")):
+        assert vendor_for(name) is vendor
+    for alias in vendor.aliases:
+        assert vendor_for(alias) is vendor
+
+
+@pytest.mark.parametrize(
+    ("alias", "type_"),
+    [
+        ("google", "gemini"),
+        ("claude", "anthropic"),
+        ("Grok", "xai"),
+        ("together_ai", "together"),
+        ("OpenAI_Compatible", "openai-compatible"),
+        ("LM Studio", "lmstudio"),
+        ("llama.cpp", "llamacpp"),
+        ("hf", "huggingface"),
+    ],
+)
+def test_aliases(alias: str, type_: str) -> None:
+    vendor = vendor_for(alias)
+    assert vendor is not None
+    assert vendor.type == type_
+
+
+@pytest.mark.parametrize("name", ["", " ", "nobody", "open", "openai/", "github-models", "perplexity", "ai21"])
+def test_no_such_vendor(name: str) -> None:
+    assert vendor_for(name) is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "usage"),
+    [
+        ("openai", StreamUsage.ASK),
+        ("groq", StreamUsage.ASK),
+        ("together", StreamUsage.ASK),
+        ("mistral", StreamUsage.ALWAYS),  # answers 422 to include_usage
+        ("openrouter", StreamUsage.ALWAYS),
+        ("cohere", StreamUsage.NEVER),
+        ("databricks", StreamUsage.NEVER),
+    ],
+)
+def test_stream_usage(type_: str, usage: StreamUsage) -> None:
+    vendor = vendor_for(type_)
+    assert vendor is not None
+    assert vendor.stream_usage is usage
