@@ -27,6 +27,7 @@ from core.ledger.prices import Prices
 from core.ledger.shipper import Shipper, recover
 from core.metrics import Metrics
 from core.passwords import Argon2Hasher, Hasher
+from core.process import settle_heap
 from core.providers.echo import EchoUpstream
 from core.providers.http_upstream import HttpUpstream, open_session
 from core.providers.upstream import Target, Upstream
@@ -141,6 +142,7 @@ class Service:
         """Imports the price list off the way, so that the first request does not wait for it."""
         await asyncio.sleep(0.5)
         await asyncio.get_running_loop().run_in_executor(None, self._prices.find, "", "openai", "gpt-4o-mini")
+        settle_heap()
 
 
 def _complain(task: asyncio.Task[None]) -> None:

@@ -85,9 +85,11 @@ class ChangePoller:
             await self._look()
             if self._clock.monotonic() >= self._tidy_at:
                 await self._tidy()
-        except DatabaseError as error:
+        except Exception as error:
+            # A fault of ours must not end the looking either: disabled users would be let in for ever.
             if not self._unreachable:
-                log.warning("changes can't be read: %s; going on with what is known", error.__cause__ or error)
+                fault = None if isinstance(error, DatabaseError) else error
+                log.warning("changes can't be read; going on with what is known", exc_info=fault)
             self._unreachable = True
         else:
             if self._unreachable:

@@ -152,7 +152,8 @@ class RefreshFailed(ProviderError):
 class UpstreamStatus(ProviderError):
     """The provider answered with an error of its own, to be mirrored.
 
-    status: its HTTP status; body: what it said, bounded by the transport; content_type: of the body.
+    status: its HTTP status; body: what it said, bounded by the transport; content_type: of the body;
+    metadata: what else programs may want to know of it, beside the status.
     """
 
     reason = "UPSTREAM_STATUS"
@@ -166,8 +167,9 @@ class UpstreamStatus(ProviderError):
         body: bytes = b"",
         content_type: str = "application/json",
         retry_after: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message, retry_after=retry_after, metadata={"http_status": str(status)})
+        super().__init__(message, retry_after=retry_after, metadata={"http_status": str(status), **(metadata or {})})
         self.status = status
         self.body = body
         self.content_type = content_type

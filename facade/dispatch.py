@@ -169,7 +169,7 @@ class Dispatcher:
 
     def _log(self, call: Call, path: _Path | None, status: int, seconds: float) -> None:
         route = _route(path, call.method)
-        if route is not None and route.quiet:
+        if route is not None and route.quiet and status < 400:
             return
         extra = {
             "method": call.method if len(call.method) <= 20 else "?",

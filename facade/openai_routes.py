@@ -53,6 +53,7 @@ def routes(inference: Inference, surface: Surface, prefix: str) -> tuple[Route, 
             path=prefix + path,
             surface=surface,
             handler=inference.handler(surface, operation),
+            quiet=True,  # each has its usage record
             doc=Doc(
                 summary=summary,
                 description=_DESCRIPTION,

@@ -1,3 +1,9 @@
 """Where pytest finds what tests share; see tests/support/."""
 
-pytest_plugins = ["tests.support.network", "tests.support.database", "tests.support.core", "tests.support.facade"]
+pytest_plugins = [
+    "tests.support.network",
+    "tests.support.database",
+    "tests.support.core",
+    "tests.support.facade",
+    "tests.support.openai_upstream",
+]

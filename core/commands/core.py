@@ -9,7 +9,7 @@ import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine
 
-from core import logs, sockets
+from core import logs, process, sockets
 from core.commands.address import check_free
 from core.commands.failure import explain
 from core.commands.instance import locked
@@ -43,7 +43,7 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, arguments.worker, supervised))
+            process.with_room(lambda: runner.run(_serve(settings, arguments.worker, supervised)))
     return 0
 
 
@@ -58,6 +58,7 @@ async def _serve(settings: Settings, worker: int, supervised: Supervised) -> Non
     service = await build(settings, worker=worker)
     await service.start()
     supervised.ready()
+    process.settle_heap()
     log.info("ready")
     while await told.get() == signal.SIGHUP:
         try:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from core import logs, sockets
+from core import logs, process, sockets
 from core.secrets import internal_token, secret_key_file, secret_key_of
 from core.settings import Settings, SettingsError
 from core.supervised import Supervised
@@ -40,8 +40,13 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
 
     from facade import app
 
+    def on_ready() -> None:
+        supervised.ready()
+        process.settle_heap()
+
+    told = facade_settings(settings, arguments.worker, arguments.core or [])
     try:
-        app.run(facade_settings(settings, arguments.worker, arguments.core or []), supervised.ready)
+        process.with_room(lambda: app.run(told, on_ready))
     except SystemExit as ended:  # it has said itself that it can't listen
         return EX_CONFIG if ended.code else 0
     return 0

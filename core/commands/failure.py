@@ -6,6 +6,13 @@ import sys
 from core.settings import SettingsError
 from core.supervisor import EX_CONFIG, EX_UNAVAILABLE
 
+# The use cases' own messages are what the documents want; operators get better ones.
+_HINTS = {
+    "EMAIL_EXISTS": "a user with this e-mail address exists already; `llmrouter users list` shows all",
+    "NAME_EXISTS": "the name is taken; choose another",
+    "LAST_ADMIN": "this is the last enabled administrator; make another one first: `llmrouter users add --admin EMAIL`",
+}
+
 
 class Failure(Exception):
     """A command can't do what it was asked to. The message says why and what would help."""
@@ -27,7 +34,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if _is(error, "core.store.migrate", "SchemaError"):
         return str(error), EX_CONFIG
     if _is(error, "core.errors", "RouterError"):
-        return str(error), 1
+        return _HINTS.get(getattr(error, "reason", ""), str(error)), 1
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}", EX_CONFIG if error.errno in (errno.EACCES, errno.EROFS) else 1

@@ -5,7 +5,6 @@
 In a process of its own, which ends before the service starts: the supervisor is to stay small.
 """
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -40,6 +39,8 @@ def make_in_child(settings: Settings) -> bool:
 
 
 def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
+    import asyncio  # here: the supervisor imports this module too
+
     return asyncio.run(_make(load()))
 
 

@@ -35,6 +35,21 @@ def locked(settings: Settings, name: str) -> Generator[int]:
         os.close(fd)
 
 
+def holder(settings: Settings, name: str) -> str:
+    """The process that has the lock of that name, "" where nobody has it."""
+    try:
+        fd = os.open(settings.run_dir / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(fd, 32, 0).decode(errors="replace") or "?"
+    finally:
+        os.close(fd)
+    return ""
+
+
 def _take(fd: int, name: str, settings: Settings) -> None:
     deadline = time.monotonic() + settings.drain_timeout + _GRACE
     waited = False
@@ -42,10 +57,10 @@ def _take(fd: int, name: str, settings: Settings) -> None:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(fd, 32, 0).decode(errors="replace")
-            if _runs(holder) or time.monotonic() > deadline:
+            found = os.pread(fd, 32, 0).decode(errors="replace")
+            if _runs(found) or time.monotonic() > deadline:
                 raise SettingsError(
-                    f"`llmrouter {name}` runs already on {settings.data_dir}, as process {holder or '?'}: stop that, "
+                    f"`llmrouter {name}` runs already on {settings.data_dir}, as process {found or '?'}: stop that, "
                     "or choose another directory (LLMROUTER_DATA_DIR) and other addresses"
                 ) from None
         else:

@@ -4,12 +4,13 @@ They run the same use cases as the RPCs, and note what they change in the same t
 running cores see it within a second.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-from core import sockets
+from core import logs, sockets
 from core.auth import NOBODY, Authenticator, Secrets
 from core.clock import Clock, SystemClock
 from core.commands.failure import Failure
@@ -59,6 +60,10 @@ async def opened(settings: Settings, connect: Connect = _unconnected) -> AsyncGe
 
     connect: for commands that call providers. Raises Failure, SettingsError, DatabaseError, SchemaError.
     """
+    if settings.log_level == "debug":
+        logs.set_up(settings.log_level, settings.log_format, "command")
+    else:  # what went wrong, commands say themselves
+        logging.getLogger().addHandler(logging.NullHandler())
     sockets.prepare(settings)
     await _with_tables(settings.resolved_database_url)
     clock, database = SystemClock(), Database(settings.resolved_database_url)

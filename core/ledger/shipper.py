@@ -29,6 +29,7 @@ from core.store.database import Database
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 512 * 1024
+_FULL_BATCH = _READ_BYTES // 2
 _EVERY = 0.2  # seconds between looks; queries see a record within a second
 _RETRY = 1.0  # seconds between tries while the database is away
 
@@ -53,7 +54,7 @@ class Shipper:
         """Ships for ever."""
         while True:
             shipped = await self._try_ship()
-            if not shipped:
+            if shipped < _FULL_BATCH:  # else there is more; a transaction for each record would cost too much
                 await asyncio.sleep(_EVERY if self.healthy else _RETRY)
 
     async def finish(self, timeout: float) -> bool:
@@ -67,13 +68,13 @@ class Shipper:
             return False
         return True
 
-    async def ship(self) -> bool:
-        """Ships one batch; false where there is nothing to ship. Raises DatabaseError."""
+    async def ship(self) -> int:
+        """Ships one batch; returns its bytes, 0 where there is nothing to ship. Raises DatabaseError."""
         if not self._began:
             await self._begin()
         data = self._read()
         if not data:
-            return False
+            return 0
         records = [record for record in map(_closed, data.splitlines()) if record is not None]
         position = self._position + len(data)
         async with self._database.write() as connection:
@@ -84,16 +85,16 @@ class Shipper:
             )
         self._position = position
         self._journal.shipped(len(data))
-        return True
+        return len(data)
 
-    async def _try_ship(self) -> bool:
+    async def _try_ship(self) -> int:
         try:
             shipped = await self.ship()
         except DatabaseError:
             if self.healthy:
                 log.warning("the database does not take usage; it waits in the journal", exc_info=True)
             self.healthy = False
-            return False
+            return 0
         if not self.healthy:
             log.info("the database takes usage again")
         self.healthy = True

@@ -50,11 +50,29 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteTarget:
+    """A model that a route leads to.
+
+    Without a provider the model is read as "provider/model" where a provider is so called, be it
+    enabled or not; else it is a model of whoever has it.
+    """
+
+    model: str
+    provider: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}" if self.provider else self.model
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """An alias for an ordered list of models, as the configuration declares it."""
+    """An alias for an ordered list of models, as the configuration declares it.
+
+    It wins over a model of the same name, even while none of its targets can be called.
+    """
 
     alias: str
-    targets: tuple[tuple[str, str], ...]  # (provider name, or "" for any; model)
+    targets: tuple[RouteTarget, ...]
 
 
 @dataclass(slots=True)
@@ -78,7 +96,8 @@ class Catalog:
         self._make_upstream = make_upstream
         self._providers: dict[int, _Provider] = {}
         self._routes: tuple[Route, ...] = ()
-        self._by_model: Mapping[str, tuple[Candidate, ...]] = {}
+        self._plain: Mapping[str, tuple[Candidate, ...]] = {}  # models by their own names
+        self._by_model: Mapping[str, tuple[Candidate, ...]] = {}  # the same, with the routes over them
         self._by_name: Mapping[str, _Provider] = {}
         self._aliases: frozenset[str] = frozenset()
 
@@ -96,10 +115,12 @@ class Catalog:
         self._rebuild()
 
     def candidates(self, model: str) -> tuple[Candidate, ...]:
-        """Where a model can be called: exactly so named, a route's alias, or `provider/model`; () for nowhere."""
+        """Where a model can be called: a route's alias, exactly so named, or `provider/model`; () for nowhere."""
         found = self._by_model.get(model)
         if found is not None:
             return found
+        if model in self._aliases:
+            return ()
         name, slash, rest = model.partition("/")
         provider = self._by_name.get(name) if slash else None
         if provider is None or provider.upstream is None or not rest:
@@ -107,6 +128,11 @@ class Catalog:
         if provider.names and rest not in provider.names:  # one that lists no models is believed to have it
             return ()
         return (Candidate(provider.upstream, rest),)
+
+    def doubts(self) -> Sequence[tuple[str, RouteTarget, str]]:
+        """The targets of routes that lead nowhere now, or perhaps: alias, target and why."""
+        targets = [(route.alias, target) for route in self._routes for target in route.targets]
+        return [(alias, target, doubt) for alias, target in targets if (doubt := self._doubt(target))]
 
     def models(self) -> Mapping[str, tuple[Candidate, ...]]:
         """Every model and alias that can be called, and where."""
@@ -205,17 +231,35 @@ class Catalog:
             for name in names:
                 by_model.setdefault(name, []).append(Candidate(provider.upstream, name))
         self._by_name = {p.row.name: p for p in active}
-        plain = {name: tuple(places) for name, places in by_model.items()}
-        aliases = {route.alias: self._targets(route, plain) for route in self._routes}
-        self._aliases = frozenset(alias for alias, places in aliases.items() if places)
-        self._by_model = plain | {alias: places for alias, places in aliases.items() if places}
+        self._plain = {name: tuple(places) for name, places in by_model.items()}
+        aliases = {route.alias: self._route_places(route) for route in self._routes}
+        self._aliases = frozenset(aliases)
+        self._by_model = {name: places for name, places in (self._plain | aliases).items() if places}
 
-    def _targets(self, route: Route, plain: Mapping[str, tuple[Candidate, ...]]) -> tuple[Candidate, ...]:
-        """The places of a route, in its order. A named provider is believed to have the model."""
+    def _route_places(self, route: Route) -> tuple[Candidate, ...]:
+        """The places of a route in its order, each once. A named provider is believed to have the model."""
         places: list[Candidate] = []
-        for provider_name, model in route.targets:
-            if not provider_name:
-                places += plain.get(model, ())
-            elif (provider := self._by_name.get(provider_name)) is not None and provider.upstream is not None:
-                places.append(Candidate(provider.upstream, model))
-        return tuple(places)
+        for target in map(self._parted, route.targets):
+            if not target.provider:
+                places += self._plain.get(target.model, ())
+            elif (provider := self._by_name.get(target.provider)) is not None and provider.upstream is not None:
+                places.append(Candidate(provider.upstream, target.model))
+        return tuple(dict.fromkeys(places))
+
+    def _parted(self, target: RouteTarget) -> RouteTarget:
+        """The target with its provider named apart, where one is in it."""
+        name, slash, rest = target.model.partition("/")
+        if target.provider or not slash or all(p.row.name != name for p in self._providers.values()):
+            return target
+        return RouteTarget(rest, name)
+
+    def _doubt(self, target: RouteTarget) -> str:
+        """Why nothing can be called by a target, or why that is doubtful; "" for neither."""
+        target = self._parted(target)
+        if not target.provider:
+            return "" if target.model in self._plain else "no enabled provider has this model"
+        if (provider := self._by_name.get(target.provider)) is None:
+            known = any(p.row.name == target.provider for p in self._providers.values())
+            return "its provider is disabled or can't be used" if known else "there is no such provider"
+        unlisted = provider.names and target.model not in provider.names
+        return "its provider does not list this model" if unlisted else ""

@@ -24,6 +24,7 @@ from core.rpc.policy import Access, Rule, rule_for
 
 log = logging.getLogger("llmrouter.rpc")
 
+_MAX_REQUEST_ID = 100
 _QUIET = ("/grpc.", "/llmrouter.v1.AdminService/GetMetrics")
 
 
@@ -63,9 +64,10 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
 
     def _coroutine(self, method: str, rule: Rule | None, metadata: dict[str, str], behaviour: Any) -> Any:
         async def call(request: Any, context: ServicerContext[Any, Any]) -> Any:
-            started, request_id, code = self._clock.monotonic(), self._request_id(metadata), "OK"
+            is_facade = self._is_facade(metadata)
+            started, request_id, code = self._clock.monotonic(), self._request_id(metadata, is_facade=is_facade), "OK"
             try:
-                await self._enter(rule, metadata, request_id, context)
+                await self._enter(rule, metadata, request_id, context, is_facade=is_facade)
                 return await behaviour(request, context)
             except (asyncio.CancelledError, AbortError):
                 code = "ABORTED"
@@ -75,15 +77,16 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
                 code = mapped.reason
                 await errors.abort(context, mapped)
             finally:
-                self._log(method, request_id, code, started)
+                self._log(method, metadata, request_id, code, started)
 
         return call
 
     def _generator(self, method: str, rule: Rule | None, metadata: dict[str, str], behaviour: Any) -> Any:
         async def call(request: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            started, request_id, code = self._clock.monotonic(), self._request_id(metadata), "OK"
+            is_facade = self._is_facade(metadata)
+            started, request_id, code = self._clock.monotonic(), self._request_id(metadata, is_facade=is_facade), "OK"
             try:
-                await self._enter(rule, metadata, request_id, context)
+                await self._enter(rule, metadata, request_id, context, is_facade=is_facade)
                 async for response in behaviour(request, context):
                     yield response
             except (asyncio.CancelledError, GeneratorExit, AbortError):
@@ -94,7 +97,7 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
                 code = mapped.reason
                 await errors.abort(context, mapped)
             finally:
-                self._log(method, request_id, code, started)
+                self._log(method, metadata, request_id, code, started)
 
         return call
 
@@ -104,11 +107,12 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
         metadata: dict[str, str],
         request_id: str,
         context: ServicerContext[Any, Any],
+        *,
+        is_facade: bool,
     ) -> None:
         """Lets the call in, or raises Unauthenticated or Forbidden."""
         if rule is None:
             raise Unsupported("this method is not open")
-        is_facade = hmac.compare_digest(metadata.get("x-llmrouter-internal", ""), self._internal_token)
         secrets = Secrets(
             authorization=metadata.get("authorization", ""),
             api_key=metadata.get("x-api-key", ""),
@@ -139,11 +143,28 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
             raise Forbidden
         return principal
 
-    def _request_id(self, metadata: dict[str, str]) -> str:
-        given = metadata.get("x-request-id", "")
-        return given if 0 < len(given) <= 100 and given.isprintable() else self._new_id("req")
+    def _is_facade(self, metadata: dict[str, str]) -> bool:
+        """Whether the caller proved to be our own facade."""
+        given = metadata.get("x-llmrouter-internal", "")
+        return hmac.compare_digest(given.encode(), self._internal_token.encode())
 
-    def _log(self, method: str, request_id: str, code: str, started: float) -> None:
-        if not method.startswith(_QUIET):
-            took = (self._clock.monotonic() - started) * 1000
-            log.info("rpc", extra={"method": method, "code": code, "ms": round(took, 1), "request_id": request_id})
+    def _request_id(self, metadata: dict[str, str], *, is_facade: bool) -> str:
+        """The facade's id, else a new one: a usage record is kept under it, so no other caller may choose it."""
+        given = _sane_id(metadata) if is_facade else ""
+        return given or self._new_id("req")
+
+    def _log(self, method: str, metadata: dict[str, str], request_id: str, code: str, started: float) -> None:
+        if method.startswith(_QUIET):
+            return
+        took = (self._clock.monotonic() - started) * 1000
+        extra = {"method": method, "code": code, "ms": round(took, 1), "request_id": request_id}
+        given = _sane_id(metadata)
+        if given and given != request_id:
+            extra["client_request_id"] = given
+        log.info("rpc", extra=extra)
+
+
+def _sane_id(metadata: dict[str, str]) -> str:
+    """The id that the caller gave the request; "" for none, and for one that is no id."""
+    given = metadata.get("x-request-id", "")
+    return given if len(given) <= _MAX_REQUEST_ID and given.isprintable() else ""

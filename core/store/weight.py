@@ -15,12 +15,12 @@ MOST = 1_000_000
 
 async def weighed(
     connection: AsyncConnection,
-    query: sa.Select[Any],
+    query: sa.Select[*tuple[Any, ...]],
     *,
     key: sa.ColumnElement[Any],
     text: sa.ColumnElement[str],
     limit: int,
-) -> tuple[Sequence[sa.Row[Any]], bool]:
+) -> tuple[Sequence[sa.Row[*tuple[Any, ...]]], bool]:
     """The first rows of a query, and whether there are more.
 
     There are at most `limit`, and at most `MOST` characters of `text` in all of them, but one row

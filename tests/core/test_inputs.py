@@ -42,3 +42,15 @@ def test_a_line_has_bounds_and_no_control_characters():
         with pytest.raises(InvalidArgument) as caught:
             inputs.line(given, "name", least=1, most=3)
         assert caught.value.field == "name"
+
+
+def test_a_passage_is_kept_as_it_is():
+    assert inputs.passage(" two\n\tlines ", "content", least=1, most=12) == " two\n\tlines "
+    assert inputs.passage("", "content", most=5) == ""
+
+
+@pytest.mark.parametrize("given", ["", "123456", "a\0b"])
+def test_a_passage_has_bounds(given: str):
+    with pytest.raises(InvalidArgument) as caught:
+        inputs.passage(given, "content", least=1, most=5)
+    assert caught.value.field == "content"

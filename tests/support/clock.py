@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
 
 class FakeClock:
     """A clock that stands still until a test moves it."""
 
-    def __init__(self, now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) -> None:
+    def __init__(self, now: datetime = START) -> None:
         self._now = now
         self._monotonic = 1000.0
 

@@ -16,6 +16,7 @@ import grpc.aio
 import pytest
 
 from core.auth import ALL_SCOPES, Authenticator, hash_secret
+from core.change_poller import ChangePoller
 from core.deps import Deps
 from core.ids import random_text
 from core.ledger import journal as journals
@@ -72,6 +73,7 @@ class Core:
     target: str  # of the gRPC server
     channel: grpc.aio.Channel
     internal_token: str
+    poller: ChangePoller
     account: "account_pb2_grpc.AccountServiceAsyncStub"
     administration: "admin_pb2_grpc.AdminServiceAsyncStub"
     router: "router_pb2_grpc.RouterServiceAsyncStub"
@@ -83,6 +85,10 @@ class Core:
     def as_facade(self) -> Metadata:
         """What our own facade adds to each call."""
         return (("x-llmrouter-internal", self.internal_token),)
+
+    async def hear(self) -> None:
+        """Hears of what other cores on the same database changed, as each does four times a second."""
+        await self.poller.look()
 
     async def user(self, name: str = "user", *, role: str = "user", password: str = PASSWORD) -> Person:
         """Makes a user `{name}@example.com`, signed in."""
@@ -175,6 +181,7 @@ async def serve(deps: Deps, clock: FakeClock) -> AsyncGenerator[Core]:
                 target=target,
                 channel=channel,
                 internal_token=token,
+                poller=await _poller(deps),
                 account=account_pb2_grpc.AccountServiceStub(channel),
                 administration=admin_pb2_grpc.AdminServiceStub(channel),
                 router=router_pb2_grpc.RouterServiceStub(channel),
@@ -184,6 +191,13 @@ async def serve(deps: Deps, clock: FakeClock) -> AsyncGenerator[Core]:
             )
     finally:
         await server.stop(grace=None)
+
+
+async def _poller(deps: Deps) -> ChangePoller:
+    catalog = deps.catalog
+    poller = ChangePoller(deps.database, deps.clock, deps.authenticator, catalog.provider_changed, catalog.load)
+    await poller.look()
+    return poller
 
 
 CoreFactory = Callable[..., AbstractAsyncContextManager[Core]]

@@ -90,6 +90,7 @@ OPERATIONS = (
         decode=lambda incoming: pb.LogoutRequest(),
         encode=_encode_logout,
         response=_OK,
+        errors=(400,),  # for an API key, which is no session
     ),
     Operation(
         method="GET",
@@ -127,7 +128,7 @@ OPERATIONS = (
             }
         ),
         response=ACCOUNT,
-        errors=(400, 409),
+        errors=(400, 409, 429),
         failures=_DB_ERROR,
     ),
 )

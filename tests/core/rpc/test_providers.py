@@ -1,7 +1,9 @@
 """Providers through AdminService, with a catalog whose providers a test stocks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
+import grpc.aio
 import pytest
 import sqlalchemy as sa
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -26,6 +28,7 @@ from llmrouter.v1.admin_pb2 import (
 from tests.support.clock import FakeClock
 from tests.support.core import Core, CoreFactory, Person
 from tests.support.database import on_sqlite
+from tests.support.failures import failure_of
 from tests.support.refusals import refused
 from tests.support.upstreams import Shelf
 
@@ -178,6 +181,15 @@ async def test_a_name_is_given_once_but_case_tells_names_apart(core: Core, admin
     assert (await read(core, admin, other.id)).name == "Main"
 
 
+async def test_of_those_who_take_a_name_at_once_one_gets_it(core: Core, admin: Person):
+    request = CreateProviderRequest(name="main", type="echo")
+    calls = [core.administration.CreateProvider(request, metadata=admin.metadata) for _ in range(5)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    reasons = [failure_of(answer).reason for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+    assert reasons == ["NAME_EXISTS"] * 4
+    assert len((await list_all(core, admin)).providers) == 1
+
+
 async def test_an_update_changes_what_its_mask_names_and_pulls_the_models_anew(core: Core, admin: Person, shelf: Shelf):
     made = await create(core, admin, api_key=KEY, timeouts=ProviderTimeouts(idle_ms=9000))
     shelf.models["other"] = ["m3"]
@@ -277,6 +289,15 @@ async def test_a_refresh_that_fails_says_so_and_keeps_the_models(core: Core, adm
         )
     now = await read(core, admin, made.id)
     assert (list(now.runtime_models), now.models_error) == (["m1"], "nobody answers there")
+
+
+@on_sqlite
+async def test_a_disabled_provider_cannot_be_refreshed(core: Core, admin: Person):
+    made = await create(core, admin, enabled=False)
+    with refused("REFRESH_FAILED", says="disabled"):
+        await core.administration.RefreshProviderModels(
+            RefreshProviderModelsRequest(id=made.id), metadata=admin.metadata
+        )
 
 
 async def test_a_provider_that_another_process_made_can_be_refreshed(

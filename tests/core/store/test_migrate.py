@@ -13,7 +13,7 @@ from core.errors import DatabaseError
 from core.store import migrate
 from core.store.database import Database
 from core.store.tables import metadata
-from tests.support.database import on_sqlite
+from tests.support.database import driver_threads_ended, on_sqlite
 
 
 def test_head_is_the_newest_revision():
@@ -104,6 +104,7 @@ async def test_an_upgrade_that_fails_changes_nothing(empty_database_url: str):
 async def test_a_database_that_does_not_answer_is_a_database_error(tmp_path: Path):
     with pytest.raises(DatabaseError):
         await migrate.current(f"sqlite+aiosqlite:///{tmp_path}/absent/x.db")
+    await driver_threads_ended()
     with pytest.raises(DatabaseError):
         await migrate.current("postgresql+asyncpg://127.0.0.1:1/none")
 

@@ -1,0 +1,45 @@
+"""A core that is not there: a gRPC server whose answers a test decides, for what a real core rarely does.
+
+async with stub_core({"AdminService.ListUsers": list_users}) as target: …
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from itertools import groupby
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+
+from facade.cores import rpc
+
+Method = Callable[[Any, Any], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def stub_core(
+    methods: Mapping[str, Method], health: health_pb2_grpc.HealthServicer | None = None
+) -> AsyncGenerator[str]:
+    """Serves unary methods, "Service.Method" → (request, context) → reply, and gives the server's target."""
+    server: Any = grpc.aio.server()
+    for path, group in groupby(sorted(methods), key=lambda name: rpc(name).path.split("/")[1]):
+        handlers = {name.split(".")[1]: _handler(name, methods[name]) for name in group}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(path, handlers),))
+    if health is not None:
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(grace=None)
+
+
+def _handler(name: str, method: Method) -> Any:
+    library: Any = grpc  # its stubs don't know what types a method has
+    return library.unary_unary_rpc_method_handler(
+        method,
+        request_deserializer=rpc(name).request.FromString,
+        response_serializer=rpc(name).reply.SerializeToString,
+    )
