@@ -1,6 +1,6 @@
 """Puts the core together: dependency injection is `build`, and nothing else knows all the parts.
 
-    Settings ─build─► Service ─start─► serving ─stop─► drained, shipped, closed
+Settings ─build─► Service ─start─► serving ─stop─► drained, shipped, closed
 """
 
 import asyncio
@@ -12,19 +12,22 @@ from typing import Any
 
 import aiohttp
 
-from core import sockets
+from core import configuration, sockets
 from core.administrator import ensure_administrator
 from core.auth import Authenticator
 from core.change_poller import ChangePoller
 from core.clock import Clock, SystemClock
+from core.configured_providers import bring_in_line
 from core.declared_providers import declare_providers
 from core.deps import Deps
 from core.errors import RouterError
 from core.ids import NewId, new_id
 from core.ledger import journal as journals
 from core.ledger.journal import Journal
+from core.ledger.orphans import Orphans
 from core.ledger.prices import Prices
-from core.ledger.shipper import Shipper, recover
+from core.ledger.recovery import recover
+from core.ledger.shipper import Shipper
 from core.metrics import Metrics
 from core.passwords import Argon2Hasher, Hasher
 from core.process import settle_heap
@@ -47,6 +50,7 @@ log = logging.getLogger("llmrouter.core")
 
 CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT = 5.0, 300.0, 120.0
 _PROBE_SECONDS = 2.0
+_SETTLE_SECONDS = 2.0
 _SHIP_AT_END = 10.0  # seconds; what is not shipped by then waits in the journal for the next start
 
 
@@ -96,21 +100,25 @@ class Service:
             poller.run(),
             self._watch_dependencies(),
             self._load_prices(),
+            configuration.RouteWatch(catalog).run(),
         ):
             self._background(work)
+        if self._worker == 0:
+            orphans = Orphans(settings.journal_dir, self._journal.folder, deps.database, self._prices, deps.clock)
+            self._background(orphans.watch())
         await self._health.set("", SERVING)
 
     async def reload(self) -> None:
-        """Reads the configuration file again; a bad one changes nothing and raises."""
+        """Reads the configuration file again; a bad one changes nothing and raises SettingsError."""
+        await configuration.reload(self.deps, self._prices, declares=self._worker == 0)
 
     async def stop(self, drain: float) -> None:
         """Refuses new work, lets what runs finish for up to `drain` seconds, ships the usage, closes."""
         self.deps.pipeline.draining = True
         await self._health.enter_graceful_shutdown()
-        deadline = self.deps.clock.monotonic() + drain
-        while len(self._active) and self.deps.clock.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        await self._active.wait_idle(drain)
         await self._server.stop(grace=0.2)
+        await self._active.wait_idle(_SETTLE_SECONDS)  # what was cut off just now settles
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -163,6 +171,7 @@ async def build(
     Raises DatabaseError, SettingsError, ValueError with a message for the operator.
     """
     clock = clock or SystemClock()
+    configured = configuration.read(settings)
     secret_key = secret_key_of(settings)
     cipher = Cipher(secret_key, settings.secret_keys_old)
     async with contextlib.AsyncExitStack() as undo:
@@ -174,7 +183,7 @@ async def build(
         journal = journals.take(Path(settings.journal_dir), worker, limit=settings.journal_limit)
         undo.callback(journal.release)
 
-        prices, metrics, health = Prices(clock), Metrics(f"core-{worker}"), Health(clock)
+        prices, metrics, health = Prices(clock, configured.prices), Metrics(f"core-{worker}"), Health(clock)
         lost = recover(journal, prices, clock)
         if lost:
             log.warning("%d requests were cut off when an earlier process died; their usage is estimated", lost)
@@ -203,10 +212,16 @@ async def build(
             pipeline=pipeline,
         )
         metrics.watch("journal_waiting_bytes", "Usage that waits for the database", lambda: float(journal.backlog))
+        metrics.watch(
+            "usage_dropped_records", "Refused requests that the journal had no room for", lambda: float(journal.dropped)
+        )
         if worker == 0:
             await ensure_administrator(deps)
+            if settings.config_file is not None:
+                await bring_in_line(deps, configured.providers)
             await declare_providers(deps)
         await catalog.load()
+        catalog.set_routes(configured.routes)
         service = Service(
             deps,
             worker=worker,
@@ -222,9 +237,7 @@ async def build(
     raise AssertionError("unreachable")
 
 
-def upstreams(
-    settings: Settings, cipher: Cipher, session: aiohttp.ClientSession, clock: Clock, make_id: NewId
-):
+def upstreams(settings: Settings, cipher: Cipher, session: aiohttp.ClientSession, clock: Clock, make_id: NewId):
     """Makes the upstream of a provider's row."""
 
     def make(row: ProviderRow) -> Upstream:

@@ -17,7 +17,7 @@ from core.config.providers import DeclaredProvider, read_providers
 from core.config.reader import Reader
 from core.config.routes import read_routes
 from core.ledger.prices import Override
-from core.routing.catalog import Route
+from core.routing.lookup import Route
 
 SECTIONS = ("providers", "routes", "prices")
 

@@ -37,7 +37,7 @@ _SECRETS = re.compile(
     r"|\b(?P<header>(?:(?:x|api|set)-[\w-]{0,30}(?:key|token|secret|cookie)|authorization|cookie):\s*)"
     r"(?!bearer|basic)[^\s,;\"']+"
     # name=value, in a query, a URL or our own fields
-    rf"|(?P<assigned>{_NAME}=)(?:\"(?:[^\"\\]|\\.)*\"|[^\s&,;\"')]+)"
+    rf"|(?P<assigned>{_NAME}=)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s&,;\"')]+)"
     # "name": "value", in JSON or a dict
     rf"|(?P<json>{_NAME}[\"']\s*:\s*)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
     # a URL with a password in it

@@ -1,6 +1,7 @@
-"""What a long-running Python process does once for speed; measured in tests/bench."""
+"""What a long-running Python process does once: for speed, measured in tests/bench, and for many streams."""
 
 import gc
+import resource
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,6 +9,17 @@ _T = TypeVar("_T")
 
 # So many places for values: 320 kB, for which CPython takes a chunk of 512 kB.
 _STACK_SLOTS = 40_000
+
+# Every stream needs a few; many shells start programs with 1024.
+_OPEN_FILES = 65_536
+
+
+def allow_many_files() -> None:
+    """Raises the limit of open files as far as this user may, up to what a busy process needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def with_room(function: Callable[[], _T]) -> _T:

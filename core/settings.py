@@ -168,9 +168,9 @@ def _networks(raw: str) -> tuple[str, ...]:
 
 
 def _address(raw: str) -> Address:
-    host, _, port = raw.rpartition(":")
+    host, colon, port = raw.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not port.isdigit() or not 0 <= int(port) <= 65535:
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")
     return Address(host or "0.0.0.0", int(port))  # noqa: S104 - ":8080" means every interface, as people expect
 

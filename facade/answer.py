@@ -29,11 +29,10 @@ def answer_problem(surface: Surface, problem: Problem) -> web.Response:
     """
     body = surface.render(problem)
     headers: dict[str, str] = {}
-    detail = f"{problem.field_name}: {problem.message}" if problem.field_name else problem.message
-    if detail not in str(body):
-        headers["X-LLMRouter-Error-Detail"] = "".join(c if c.isascii() and c.isprintable() else "?" for c in detail)[
-            :_MAX_DETAIL
-        ]
+    if problem.message not in str(body):
+        detail = f"{problem.field_name}: {problem.message}" if problem.field_name else problem.message
+        printable = "".join(c if c.isascii() and c.isprintable() else "?" for c in detail)
+        headers["X-LLMRouter-Error-Detail"] = printable[:_MAX_DETAIL]
     if problem.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
     if problem.http_status == 401:

@@ -54,8 +54,8 @@ OPERATION_TABLES = (
 # Each surface's routes of inference.
 INFERENCE_TABLES = (console_chat.routes, openai_inference.routes, gateway_inference.routes)
 
-# What a connection gets to write out its last answer, and a cancelled handler to clean up; in seconds.
-_LAST_WORDS = 1.0
+# What cancelled handlers get to clean up, and what aiohttp must at least be given for it; in seconds.
+_LAST_WORDS, _AT_LEAST = 2.0, 0.05
 
 
 class Facade:
@@ -113,7 +113,7 @@ class Facade:
         await self._drained(self.settings.drain_timeout, hurry or asyncio.Event())
         left = ends - time.monotonic() if self.metrics.in_flight == 0 else 0.0
         self._server.pre_shutdown()
-        await self._server.shutdown(max(left, _LAST_WORDS))
+        await self._server.shutdown(max(left, _AT_LEAST))  # for answers that are still being written
         await self._drained(_LAST_WORDS, asyncio.Event())
         await self._close()
 

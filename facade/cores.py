@@ -3,6 +3,7 @@
 The inference link is facade/relay.py; this is the way of everything else.
 """
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Cores:
     def __init__(self, targets: Sequence[str], internal_token: str) -> None:
         """targets: gRPC targets, at least one; internal_token: proves that this is the core's own facade."""
         self._internal = ("x-llmrouter-internal", internal_token)
+        self.names = [_name(place, target) for place, target in enumerate(targets)]
         self.channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for target in targets]
         self._callables: list[dict[str, Any]] = [{} for _ in targets]
         self._turn = 0
@@ -125,6 +127,12 @@ class Cores:
         turned = [(self._turn + i) % count for i in range(count)]
         ready = grpc.ChannelConnectivity.READY
         return sorted(turned, key=lambda core: self.channels[core].get_state(try_to_connect=True) is not ready)
+
+
+def _name(place: int, target: str) -> str:
+    """The process behind a target: what its socket is named after, because each facade has its own core first."""
+    match = re.search(r"core-\d+(?=\.sock$)", target)
+    return match[0] if match else f"core-{place}"
 
 
 def _unreachable(error: grpc.aio.AioRpcError) -> bool:

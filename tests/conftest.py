@@ -6,4 +6,6 @@ pytest_plugins = [
     "tests.support.core",
     "tests.support.facade",
     "tests.support.openai_upstream",
+    "tests.support.inference",
+    "tests.support.service",
 ]

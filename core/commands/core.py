@@ -8,6 +8,7 @@ import logging
 import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING
 
 from core import logs, process, sockets
 from core.commands.address import check_free
@@ -15,6 +16,9 @@ from core.commands.failure import explain
 from core.commands.instance import locked
 from core.settings import Settings
 from core.supervised import Supervised
+
+if TYPE_CHECKING:
+    from core.deps import Deps
 
 EXAMPLES = """\
 example:
@@ -36,9 +40,10 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
     settings = load()
     logs.set_up(settings.log_level, settings.log_format, f"core-{arguments.worker}")
     sockets.prepare(settings)
+    process.allow_many_files()
     with locked(settings, f"core-{arguments.worker}"):
         if arguments.supervisor_fd is None and settings.core_workers == 1:
-            check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")  # gRPC itself does not say why it can't bind
+            check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")
 
         import uvloop
 
@@ -56,10 +61,16 @@ async def _serve(settings: Settings, worker: int, supervised: Supervised) -> Non
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, told.put_nowait, number)
     service = await build(settings, worker=worker)
-    await service.start()
+    try:
+        await service.start()
+    except (OSError, RuntimeError):  # gRPC does not say why it can't bind
+        check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")
+        raise
     supervised.ready()
     process.settle_heap()
     log.info("ready")
+    if worker == 0:
+        await _tell_of_no_administrator(service.deps)
     while await told.get() == signal.SIGHUP:
         try:
             await service.reload()
@@ -68,6 +79,22 @@ async def _serve(settings: Settings, worker: int, supervised: Supervised) -> Non
         else:
             log.info("the configuration was read again")
     await _stopped(service.stop(settings.drain_timeout), told)
+
+
+async def _tell_of_no_administrator(deps: "Deps") -> None:
+    from core.errors import DatabaseError
+    from core.store import users
+
+    try:
+        async with deps.database.read() as connection:
+            found = await users.has_administrator(connection)
+    except DatabaseError:
+        return
+    if not found:
+        log.warning(
+            "there is no administrator: `llmrouter users add --admin EMAIL` makes one, "
+            "and so do LLMROUTER_ADMIN_EMAIL and LLMROUTER_ADMIN_PASSWORD at the next start"
+        )
 
 
 async def _stopped(stopping: Coroutine[None, None, None], told: asyncio.Queue[int]) -> None:

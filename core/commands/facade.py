@@ -37,6 +37,7 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
     settings = load()
     logs.set_up(settings.log_level, settings.log_format, f"facade-{arguments.worker}")
     sockets.prepare(settings)
+    process.allow_many_files()
 
     from facade import app
 

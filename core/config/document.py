@@ -66,8 +66,8 @@ def read_document(text: str, problems: Problems) -> Node | None:
         return None if root is None else _Copy(problems).node(root, "", 0)
     except yaml.MarkedYAMLError as error:
         # Not the error's own text: it quotes the line, and a key may be in it.
-        context = f" ({error.context})" if error.context else ""
-        problems.add(_place(error.problem_mark), "", f"this is not valid YAML: {error.problem}{context}")
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        problems.add(_place(error.problem_mark), "", f"this is not valid YAML: {said}")
     except yaml.reader.ReaderError as error:
         before = text[: error.position].split("\n") if isinstance(error.position, int) else [""]
         place = Place(len(before), len(before[-1]) + 1)

@@ -15,7 +15,6 @@ import re
 from datetime import date
 
 from core.config.document import Node
-from core.config.problems import Place
 from core.config.reader import Reader, Section
 from core.inputs import line
 from core.ledger.prices import Override, Price, Rate
@@ -34,7 +33,7 @@ _MAX_DOLLARS = 1_000_000
 def read_prices(reader: Reader, node: Node | None) -> tuple[Override, ...]:
     """The prices in the order of the file; what can't be read is left out, and noted."""
     found: list[Override] = []
-    told: dict[tuple[str, str, date], Place] = {}
+    told: dict[tuple[str, str, date], int] = {}  # where each is
     for item, path in reader.sequence(node, "prices"):
         section = reader.section(item, path, KEYS)
         override = _override(section)
@@ -42,8 +41,8 @@ def read_prices(reader: Reader, node: Node | None) -> tuple[Override, ...]:
             continue
         about = (override.provider, override.model, override.since)
         if about in told:
-            section.wrong("model", f"line {told[about].line} has a price for the same models from the same day already")
-        told.setdefault(about, section.place)
+            section.wrong("model", f"line {told[about]} has a price for the same models from the same day already")
+        told.setdefault(about, section.place.line)
         found.append(override)
     return tuple(found)
 

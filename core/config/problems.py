@@ -22,7 +22,7 @@ class Place:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong."""
 
@@ -40,7 +40,7 @@ class ConfigurationError(SettingsError):
 
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.file = file
-        self.problems = sorted(problems)
+        self.problems = sorted(problems, key=lambda problem: problem.place)
         super().__init__(file, self.problems)
 
     def __str__(self) -> str:

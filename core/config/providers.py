@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from core.config.document import Node
-from core.config.problems import Place
 from core.config.reader import Reader, Section
 from core.errors import InvalidArgument
 from core.providers import fields
@@ -45,21 +44,21 @@ class DeclaredProvider:
 def read_providers(reader: Reader, node: Node | None) -> tuple[DeclaredProvider, ...]:
     """The providers in the order of the file; what can't be read is left out, and noted."""
     found: list[DeclaredProvider] = []
-    names: dict[str, Place] = {}
+    names: dict[str, int] = {}  # where each is
     for item, path in reader.sequence(node, "providers"):
         section = reader.section(item, path, KEYS)
-        provider = _provider(reader, section)
-        if provider is None:
-            continue
-        if provider.name in names:
-            section.wrong("name", f"there is a provider of this name on line {names[provider.name].line} already")
-        names.setdefault(provider.name, section.place)
-        found.append(provider)
+        name = section.value("name", fields.checked_name, required=True)
+        if name in names:
+            section.wrong("name", f"there is a provider of this name on line {names[name]} already")
+        elif name is not None:
+            names[name] = section.place.line
+        provider = _provider(reader, section, name)
+        if provider is not None:
+            found.append(provider)
     return tuple(found)
 
 
-def _provider(reader: Reader, section: Section) -> DeclaredProvider | None:
-    name = section.value("name", fields.checked_name, required=True)
+def _provider(reader: Reader, section: Section, name: str | None) -> DeclaredProvider | None:
     kind = section.value("type", fields.checked_type, required=True)
     base_url = None if kind is None else _base_url(section, kind)
     api_key = _api_key(reader, section)

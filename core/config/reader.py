@@ -47,7 +47,7 @@ class Reader:
 
     def value(self, node: Node, path: str, parse: Callable[[str], _T]) -> _T | None:
         """A single value; parse raises ValueError or InvalidArgument for one that won't do."""
-        if not isinstance(node, Scalar):
+        if not isinstance(node, Scalar) or node.is_null:
             self.problems.add(node.place, path, "must be a single value")
             return None
         try:

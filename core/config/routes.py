@@ -7,12 +7,11 @@
     - llama3.3                                                    wherever there is such a model
 """
 
-from core.config.document import Mapping, Node
-from core.config.problems import Place
+from core.config.document import Mapping, Node, Sequence
 from core.config.reader import Reader, Section
 from core.inputs import line
 from core.providers import fields
-from core.routing.catalog import Route, RouteTarget
+from core.routing.lookup import Route, RouteTarget
 
 KEYS = ("alias", "targets")
 TARGET_KEYS = ("provider", "model")
@@ -24,7 +23,7 @@ _MAX_TARGETS = 20
 def read_routes(reader: Reader, node: Node | None) -> tuple[Route, ...]:
     """The routes in the order of the file; what can't be read is left out, and noted."""
     found: list[Route] = []
-    aliases: dict[str, Place] = {}
+    aliases: dict[str, int] = {}  # where each is
     for item, path in reader.sequence(node, "routes"):
         section = reader.section(item, path, KEYS)
         alias = section.value("alias", _alias, required=True)
@@ -32,24 +31,24 @@ def read_routes(reader: Reader, node: Node | None) -> tuple[Route, ...]:
         if alias is None:
             continue
         if alias in aliases:
-            section.wrong("alias", f"there is a route of this name on line {aliases[alias].line} already")
-        aliases.setdefault(alias, section.place)
+            section.wrong("alias", f"there is a route of this name on line {aliases[alias]} already")
+        aliases.setdefault(alias, section.place.line)
         found.append(Route(alias, targets))
     return tuple(found)
 
 
 def _targets(reader: Reader, section: Section) -> tuple[RouteTarget, ...]:
     targets: list[RouteTarget] = []
-    written = 0
-    for item, path in section.sequence("targets"):
-        written += 1
+    node = section.node("targets")
+    items = list(section.sequence("targets"))
+    if node is None or (isinstance(node, Sequence) and not 1 <= len(items) <= _MAX_TARGETS):
+        section.wrong("targets", f"must be a list of 1 to {_MAX_TARGETS} models, the first choice first")
+    for item, path in items:
         target = _target(reader, item, path)
         if target in targets:
             reader.problems.add(item.place, path, "this target is in the list already")
         elif target is not None:
             targets.append(target)
-    if not 1 <= written <= _MAX_TARGETS:
-        section.wrong("targets", f"must be a list of 1 to {_MAX_TARGETS} models, the first choice first")
     return tuple(targets)
 
 

@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 _Index = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 _NOTHING = msgspec.Raw(b"")
+_NO_ERROR = (b"", b"null", b"false", b'""', b"{}")
 
 
 class Function(msgspec.Struct):
@@ -33,7 +34,7 @@ class Function(msgspec.Struct):
 
     def arguments_json(self) -> str:
         """The arguments as the model wrote them. Some vendors send the object where others send its text."""
-        return plain(self.arguments) if bytes(self.arguments[:1]) == b'"' else raw_json(self.arguments)
+        return plain(self.arguments) if bytes(self.arguments).startswith(b'"') else raw_json(self.arguments)
 
 
 class ToolCall(msgspec.Struct):
@@ -89,7 +90,7 @@ class Completion(msgspec.Struct):
     created: int | float | None = None
     model: str | None = None
     choices: list[Choice] | None = None
-    error: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING  # see `is_error`
 
 
 class Vector(msgspec.Struct):
@@ -102,8 +103,9 @@ class Vector(msgspec.Struct):
 class Vectors(msgspec.Struct):
     """An answer of the embeddings endpoint."""
 
-    data: list[Vector]
+    data: list[Vector] | None = None
     model: str | None = None
+    error: msgspec.Raw = _NOTHING  # see `is_error`
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -151,6 +153,11 @@ def read_fault(body: bytes) -> Fault:
     message = plain(among.get("message", _NOTHING)) or plain(error) or plain(fields.get("detail", _NOTHING))
     type_, code, param = (plain(among.get(name, _NOTHING)) for name in ("type", "code", "param"))
     return Fault(message, type_, code, param)
+
+
+def is_error(answer: Completion | Vectors) -> bool:
+    """Whether it is an error after all; some vendors have those inside of streams and under a status of 200."""
+    return bytes(answer.error) not in _NO_ERROR
 
 
 def raw_json(raw: msgspec.Raw) -> str:

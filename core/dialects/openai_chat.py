@@ -24,6 +24,7 @@ COMPLETION: Final = "completion"
 EMBEDDING: Final = "embedding"
 
 _MAX_MODEL = 300
+_MOST_TOKENS = 10**9
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -77,6 +78,8 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
         raise InvalidArgument("invalid payload: the body must be a JSON object") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidArgument("invalid payload: the body is not valid JSON") from None
+    except RecursionError:
+        raise InvalidArgument("invalid payload: the body is nested too deeply") from None
     streamed = not never_stream and operation != EMBEDDING and _flag(fields, "stream")
     prompt = _prompt(operation, fields)
     text, messages = _normalised(operation, prompt)
@@ -96,7 +99,7 @@ def model_of(body: bytes) -> str:
     """The model that a body names, "" where it names none: for the record of a body that can't be used."""
     try:
         return _model(_decode_fields(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, ModelRequired, InvalidArgument):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ModelRequired, InvalidArgument):
         return ""
 
 
@@ -197,7 +200,7 @@ def _normalised(operation: str, prompt: bytes) -> tuple[bytes, int]:
         if not prompt:
             return b"", 0
         texts = _decode_prompt(prompt)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return prompt, prompt.count(b'"role"') if operation == CHAT else 1
     joined = texts if isinstance(texts, str) else " ".join(texts)
     return " ".join(joined.split()).encode(), 1 if isinstance(texts, str) else len(texts)
@@ -229,22 +232,31 @@ class Usage(msgspec.Struct):
     prompt_tokens_details: _InputDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it says anything: some vendors send zeros before they know, or always."""
+        return bool(self.prompt_tokens or self.completion_tokens or self.total_tokens)
+
     def tokens(self) -> Tokens:
-        """The same in the terms that all dialects share. Negative counts are taken for 0."""
+        """The same in the terms that all dialects share."""
         given = self.prompt_tokens_details or _NO_INPUT_DETAILS
         made = self.completion_tokens_details or _NO_OUTPUT_DETAILS
-        prompt = max(0, self.prompt_tokens or 0)
-        output = max(0, self.completion_tokens or 0)
+        prompt = _count(self.prompt_tokens)
         return Tokens(
             input=prompt,
-            output=output,
-            cached_input=min(prompt, max(0, given.cached_tokens or 0)),
-            cache_write=max(0, given.cache_write_tokens or 0),
-            reasoning=max(0, made.reasoning_tokens or 0),
-            audio_input=max(0, given.audio_tokens or 0),
-            audio_output=max(0, made.audio_tokens or 0),
+            output=_count(self.completion_tokens),
+            cached_input=min(prompt, _count(given.cached_tokens)),
+            cache_write=_count(given.cache_write_tokens),
+            reasoning=_count(made.reasoning_tokens),
+            audio_input=_count(given.audio_tokens),
+            audio_output=_count(made.audio_tokens),
             source=PROVIDER,
         )
+
+
+def _count(tokens: int | None) -> int:
+    """A reported count within reason: what no request can have used would upset the sums of all others."""
+    return min(max(0, tokens or 0), _MOST_TOKENS)
 
 
 _NO_INPUT_DETAILS = _InputDetails()
@@ -269,6 +281,16 @@ class _AnswerTexts(msgspec.Struct):
     choices: list[_AnswerChoice] = []
 
 
+class _PlainUsage(msgspec.Struct, frozen=True):
+    prompt_tokens: msgspec.Raw = msgspec.Raw(b"0")
+    completion_tokens: msgspec.Raw = msgspec.Raw(b"0")
+
+
+class _PlainAnswer(msgspec.Struct):
+    usage: _PlainUsage = _PlainUsage()
+
+
+_decode_plain_answer = msgspec.json.Decoder(_PlainAnswer).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_texts = msgspec.json.Decoder(_AnswerTexts).decode
 
@@ -280,15 +302,27 @@ def answer_tokens(request: Request, body: bytes) -> Tokens:
     """
     try:
         usage = _decode_answer(body).usage
-    except msgspec.ValidationError:
-        usage = None
+    except (msgspec.ValidationError, RecursionError):
         if not body.lstrip().startswith(b"{"):
             raise ValueError("not a JSON object") from None
+        usage = plain_usage(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ValueError("not JSON") from None
-    if usage is not None and (usage.prompt_tokens or usage.completion_tokens or usage.total_tokens):
+    if usage is not None and usage.is_known:
         return usage.tokens()
     return Tokens(input=prompt_tokens(request), output=_count_answer(request.operation, body), source=COUNTED)
+
+
+def plain_usage(body: bytes) -> Usage | None:
+    """The usage of an answer or chunk whose details are not what the document says; None where it has none."""
+    try:
+        found = _decode_plain_answer(body).usage
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    prompt, completion = bytes(found.prompt_tokens), bytes(found.completion_tokens)
+    if not (prompt.isdigit() and completion.isdigit() and len(prompt) + len(completion) < 40):
+        return None
+    return Usage(prompt_tokens=int(prompt), completion_tokens=int(completion))
 
 
 def _count_answer(operation: str, body: bytes) -> int:
@@ -296,7 +330,7 @@ def _count_answer(operation: str, body: bytes) -> int:
         return 0
     try:
         choices = _decode_texts(body).choices
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return 0
     texts = [choice.text or "" for choice in choices]
     for choice in choices:

@@ -2,9 +2,9 @@
 
     network reads ─► whole events (a torn one waits for its rest) ─► the caller
                         ├─ an event with the usage: read, and hidden if the caller did not ask for it
-                        └─ kept aside, 32 kB at most, to be counted only where no usage comes
+                        └─ kept aside, 32 kB at most, then its texts alone: counted only where no usage comes
 
-Most blocks cost two searches for a literal. Events may be split anywhere by the network, inside a
+Most blocks cost a few searches for a literal. Events may be split anywhere by the network, inside a
 UTF-8 character or a line end too; lines may end in LF or CRLF.
 """
 
@@ -14,44 +14,51 @@ from collections.abc import Iterator
 import msgspec
 
 from core.dialects.counting import count_text
-from core.dialects.openai_chat import Usage
+from core.dialects.openai_chat import Usage, plain_usage
 from core.dialects.tokens import COUNTED, Tokens
 
 # A quotation mark inside a JSON string is escaped, so this never matches what a model said.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
-_DONE = b"[DONE]"
+# At the start of a line, which nothing that a model said can be.
+_DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\]")
+_DONE_WORD = b"[DONE]"
 
-# How much is kept aside before it is counted and let go.
+# What a model says, in any of the fields that vendors put it in, as it stands between the quotation
+# marks. One pattern each: a literal at the beginning is what makes the search fast.
+_TEXTS = tuple(
+    re.compile(name + rb'"\s?:\s?"([^"\\]*(?:\\.[^"\\]*)*)"')
+    for name in (b"content", b'"text', b'"arguments', b'"refusal')  # "content" is the end of "reasoning_content" too
+)
+
+# How much is kept aside before the texts are taken out of it, and how much text before that is counted.
 _ASIDE_BYTES = 32 * 1024
+_TEXT_BYTES = 256 * 1024
 # An event larger than this is passed on unread, so that memory has a bound.
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 
 
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | None = None
-    tool_calls: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    text: str | None = None
-
-
 class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
+    choices: list[msgspec.Raw] | None = None
     usage: Usage | None = None
 
 
+class _LooseChunk(msgspec.Struct):
+    choices: msgspec.Raw = msgspec.Raw(b"[]")
+
+
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_loosely = msgspec.json.Decoder(_LooseChunk).decode
 
 
 class StreamMeter:
     """Follows one stream. Feed it what the network brings, relay what it returns."""
 
-    __slots__ = ("_aside", "_aside_size", "_counted", "_hide_usage", "_rest", "done", "finished", "usage")
+    __slots__ = (
+        *("_aside", "_aside_size", "_counted", "_events", "_hide_usage", "_rest", "_texts", "_texts_size"),
+        *("done", "finished", "usage"),
+    )
 
     def __init__(self, *, hide_usage: bool) -> None:
         """hide_usage: the usage was asked for by us, not by the caller."""
@@ -59,7 +66,10 @@ class StreamMeter:
         self._rest = b""
         self._aside: list[bytes] = []
         self._aside_size = 0
-        self._counted = 0
+        self._counted = 0  # tokens of what was let go
+        self._events = 0  # in what was let go
+        self._texts: list[bytes] = []
+        self._texts_size = 0
         self.usage: Tokens | None = None
         self.finished = False  # a finish_reason was seen
         self.done = False  # the stream's own end mark was seen
@@ -79,11 +89,10 @@ class StreamMeter:
         self._aside.append(data)
         self._aside_size += len(data)
         if self._aside_size > _ASIDE_BYTES:
-            self._count_aside()
+            self._take_texts()
         if _USAGE.search(data) is not None:
             data = self._take_usage(data)
-        if _DONE in data[-40:]:
-            self.done = True
+        self._look_for_done(data)
         return data
 
     def end(self) -> bytes:
@@ -91,23 +100,27 @@ class StreamMeter:
         rest, self._rest = self._rest, b""
         if rest:
             self._aside.append(rest)
-            if _DONE in rest[-40:]:
-                self.done = True
+            self._look_for_done(rest)
         return rest
 
     @property
     def complete(self) -> bool:
         """Whether the answer came to its end: by the end mark, or by a finish reason where a vendor has no mark."""
         if not self.done and not self.finished:
-            self._count_aside()
+            self._take_texts()
         return self.done or self.finished
 
     def output_tokens(self) -> int:
         """Output tokens so far: as reported, else counted."""
         if self.usage is not None:
             return self.usage.output
-        self._count_aside()
+        self._take_texts()
+        self._count_texts()
         return self._counted
+
+    def rough_output_tokens(self) -> int:
+        """About how many output tokens so far, without reading events: most carry one."""
+        return self._events + sum(block.count(b"data:") for block in self._aside)
 
     def tokens(self, prompt_tokens: int) -> Tokens:
         """What the stream used; `prompt_tokens` counts only where the provider reported nothing."""
@@ -115,43 +128,48 @@ class StreamMeter:
             return self.usage
         return Tokens(input=prompt_tokens, output=self.output_tokens(), source=COUNTED)
 
+    def _look_for_done(self, data: bytes) -> None:
+        tail = data[-40:]
+        if _DONE_WORD in tail and _DONE.search(data, max(0, len(data) - 40)) is not None:
+            self.done = True
+
     def _take_usage(self, data: bytes) -> bytes:
         """Reads the usage; drops the event that holds it where the caller did not ask for it."""
         kept: list[bytes] = []
         for event in _events(data):
             chunk = _chunk(event) if _USAGE.search(event) is not None else None
             if chunk is not None and chunk.usage is not None:
-                self.usage = chunk.usage.tokens()
+                if chunk.usage.is_known:
+                    self.usage = chunk.usage.tokens()
                 if self._hide_usage and not chunk.choices:
                     continue
             kept.append(event)
         return b"".join(kept)
 
-    def _count_aside(self) -> None:
-        """Counts what was kept aside, and lets it go."""
+    def _take_texts(self) -> None:
+        """Takes the texts out of what was kept aside, and lets the rest go."""
         aside, self._aside, self._aside_size = b"".join(self._aside), [], 0
         if not aside:
             return
+        self._events += aside.count(b"data:")
         if not self.finished and _FINISH.search(aside) is not None:
             self.finished = True
-        texts: list[str] = []
-        for event in _events(aside):
-            chunk = _chunk(event)
-            for choice in (chunk.choices if chunk else None) or ():
-                texts.append(choice.text or "")
-                if choice.delta is not None:
-                    texts += _texts(choice.delta)
-        self._counted += count_text("".join(texts))
+        for pattern in _TEXTS:
+            texts = pattern.findall(aside)
+            if texts:
+                text = b"".join(texts)
+                self._texts.append(text)
+                self._texts_size += len(text)
+        if self._texts_size > _TEXT_BYTES:
+            self._count_texts()
 
-
-def _texts(delta: _Delta) -> list[str]:
-    calls = bytes(delta.tool_calls)
-    return [
-        delta.content or "",
-        delta.reasoning_content or "",
-        delta.refusal or "",
-        "" if calls == b"null" else calls.decode(errors="replace"),
-    ]
+    def _count_texts(self) -> None:
+        text, self._texts, self._texts_size = b"".join(self._texts), [], 0
+        try:
+            plain = _decode_text(b'"%b"' % text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            plain = text.decode(errors="replace")
+        self._counted += count_text(plain)
 
 
 def _last_event_end(data: bytes) -> int:
@@ -178,5 +196,17 @@ def _chunk(event: bytes) -> _Chunk | None:
         return None
     try:
         return _decode_chunk(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.ValidationError:
+        return _loose_chunk(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _loose_chunk(payload: bytes) -> _Chunk | None:
+    """A chunk that is not what the document says: its usage, and whether it has choices."""
+    try:
+        choices = bytes(_decode_loosely(payload).choices)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    empty = choices in (b"null", b"[]")
+    return _Chunk(None if empty else [msgspec.Raw(choices)], plain_usage(payload))

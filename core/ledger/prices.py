@@ -130,12 +130,17 @@ class Prices:
         for override in self._overrides:
             if (
                 override.since <= today
-                and fnmatch.fnmatchcase(provider, override.provider)
-                and fnmatch.fnmatchcase(model, override.model)
+                and _fits(provider, override.provider)
+                and _fits(model, override.model)
                 and (best is None or override.since >= best.since)
             ):
                 best = override
         return best.price if best else None
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name is meant by a pattern; brackets, which models' names may have, stand for themselves."""
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _built_in(provider_type: str) -> Price | None:

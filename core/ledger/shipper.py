@@ -5,24 +5,23 @@
     a segment that is shipped whole, and is not being written any more, is deleted
 
 The files are the queue: however long the database is away, memory stays flat, and after a crash
-the same reading goes on where the database says it stopped. At start, what was open when an earlier
-process died is closed by the best evidence there is (`recover`).
+the same reading goes on where the database says it stopped. Should the database have lost that
+position, everything that is still there is shipped again; a record it has already changes nothing.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 
-from core.clock import Clock, micros
-from core.dialects.counting import estimate_bytes
-from core.dialects.tokens import ESTIMATED, Tokens
+from core.clock import Clock
 from core.errors import DatabaseError
-from core.ledger.journal import CLOSED, OPENED, PROGRESSED, Journal
-from core.ledger.prices import Prices
-from core.ledger.record import LOST, Opening, Progress, UsageRecord
+from core.ledger.journal import CLOSED, Journal
+from core.ledger.record import UsageRecord
 from core.store import journals, usage
 from core.store.database import Database
 
@@ -33,9 +32,11 @@ _FULL_BATCH = _READ_BYTES // 2
 _EVERY = 0.2  # seconds between looks; queries see a record within a second
 _RETRY = 1.0  # seconds between tries while the database is away
 
+# What a value that no column takes is refused with: by the driver, or by PostgreSQL (its class "data exception").
+_BAD_VALUE = (ValueError, OverflowError)
+_DATA_EXCEPTION = "22"
+
 _record = msgspec.json.Decoder(UsageRecord)
-_opening = msgspec.json.Decoder(Opening)
-_progress = msgspec.json.Decoder(Progress)
 
 
 class Shipper:
@@ -53,12 +54,14 @@ class Shipper:
     async def run(self) -> None:
         """Ships for ever."""
         while True:
+            self._journal.flush()
             shipped = await self._try_ship()
             if shipped < _FULL_BATCH:  # else there is more; a transaction for each record would cost too much
                 await asyncio.sleep(_EVERY if self.healthy else _RETRY)
 
     async def finish(self, timeout: float) -> bool:
         """Ships what is left; false where the database did not take it in time. Nothing is lost then either."""
+        self._journal.flush()
         try:
             async with asyncio.timeout(timeout):
                 while await self._try_ship() or not self.healthy:
@@ -77,12 +80,12 @@ class Shipper:
             return 0
         records = [record for record in map(_closed, data.splitlines()) if record is not None]
         position = self._position + len(data)
-        async with self._database.write() as connection:
-            if records:
-                await usage.insert_records(connection, self._database, [_row(record) for record in records])
-            await journals.advance(
-                connection, self._database, self._journal.id, self._segment, position, self._clock.now()
-            )
+        try:
+            await self._store(records, position)
+        except (DatabaseError, *_BAD_VALUE) as error:
+            if not _is_about_values(error):
+                raise
+            await self._store_one_by_one(records, position)
         self._position = position
         self._journal.shipped(len(data))
         return len(data)
@@ -91,27 +94,37 @@ class Shipper:
         try:
             shipped = await self.ship()
         except DatabaseError:
-            if self.healthy:
-                log.warning("the database does not take usage; it waits in the journal", exc_info=True)
-            self.healthy = False
+            self._note_trouble("the database does not take usage; it waits in the journal")
+            return 0
+        except Exception:  # whatever it is, the next try may do better, and nothing is lost
+            self._note_trouble("a fault while usage was shipped; it waits in the journal")
             return 0
         if not self.healthy:
             log.info("the database takes usage again")
         self.healthy = True
         return shipped
 
+    def _note_trouble(self, said: str) -> None:
+        if self.healthy:
+            log.warning(said, exc_info=True)
+        self.healthy = False
+
     async def _begin(self) -> None:
-        """Finds where the shipping stopped."""
+        """Finds where the shipping stopped, and deletes what was shipped whole before."""
         async with self._database.read() as connection:
             found = await journals.position(connection, self._journal.id)
         segments = self._journal.segments()
-        first = min(segments)
-        self._segment, self._position = found if found is not None and found[0] >= first else (first, 0)
+        self._segment, self._position = min(segments), 0
+        # A segment that was never written yet, or was longer, is another life's: the files or the database
+        # came out of a backup.
+        if found is not None and self._segment <= found.segment <= self._journal.segment:
+            self._segment = found.segment
+            if self._segment in segments and found.position <= segments[self._segment].stat().st_size:
+                self._position = found.position
         for number, path in segments.items():
             if number < self._segment:
-                self._forget(path)
-        if self._segment in segments:
-            self._journal.shipped(self._position)
+                self._forget(path, 0)
+        self._journal.shipped(self._position)
         self._began = True
 
     def _read(self) -> bytes:
@@ -122,14 +135,57 @@ class Shipper:
             data = _lines_at(path, self._position)
             if data or not finished:
                 return data
-            self._forget(path)
+            self._forget(path, self._position)
             self._segment, self._position = self._next_segment(), 0
 
     def _next_segment(self) -> int:
         return min(number for number in self._journal.segments() if number > self._segment)
 
-    def _forget(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+    def _forget(self, path: Path, shipped: int) -> None:
+        """Deletes a segment, of which so many bytes are counted as shipped already."""
+        try:
+            self._journal.shipped(path.stat().st_size - shipped)
+            path.unlink()
+        except FileNotFoundError:
+            pass
+
+    async def _store(self, records: Sequence[UsageRecord], position: int) -> None:
+        async with self._database.write() as connection:
+            if records:
+                await usage.insert_records(connection, self._database, [_row(record) for record in records])
+            await journals.advance(
+                connection, self._database, self._journal.id, self._segment, position, self._clock.now()
+            )
+
+    async def _store_one_by_one(self, records: Sequence[UsageRecord], position: int) -> None:
+        """Stores what can be stored. Where nothing of several can, the fault is not theirs."""
+        good = [record for record in records if await self._storable(record)]
+        if len(records) > 1 and not good:
+            raise DatabaseError
+        await self._store([], position)
+
+    async def _storable(self, record: UsageRecord) -> bool:
+        """Stores one record by itself; false for one that no database takes, which must not hold up the others."""
+        try:
+            async with self._database.write() as connection:
+                await usage.insert_records(connection, self._database, [_row(record)])
+        except (DatabaseError, *_BAD_VALUE) as error:
+            if not _is_about_values(error):
+                raise
+            log.exception("a usage record is left out", extra={"request_id": record.request_id})
+            return False
+        return True
+
+
+def _is_about_values(error: Exception) -> bool:
+    """Whether a value was refused, and not the database absent or full."""
+    if not isinstance(error, DatabaseError):
+        return True
+    cause = error.__cause__
+    if not isinstance(cause, DBAPIError):
+        return isinstance(cause, _BAD_VALUE)
+    sqlstate = getattr(cause.orig, "sqlstate", None) or ""
+    return sqlstate.startswith(_DATA_EXCEPTION) or isinstance(cause.orig, _BAD_VALUE)
 
 
 def _lines_at(path: Path, position: int) -> bytes:
@@ -149,85 +205,10 @@ def _closed(line: bytes) -> UsageRecord | None:
         return None
     try:
         return _record.decode(memoryview(line)[1:])
-    except msgspec.DecodeError:
-        log.exception("a line of the journal can't be read")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        log.warning("a line of the journal was torn")
         return None
 
 
 def _row(record: UsageRecord) -> dict[str, Any]:
     return msgspec.structs.asdict(record)
-
-
-def recover(journal: Journal, prices: Prices, clock: Clock) -> int:
-    """Closes what an earlier process left open; returns how many requests that were.
-
-    Call it before the journal is used. The newest segment repeats the openings of all older ones
-    that were still open, so only what was never closed in any segment is lost.
-    """
-    opened: dict[str, Opening] = {}
-    progress: dict[str, Progress] = {}
-    for path in journal.segments().values():
-        for line in path.read_bytes().splitlines():
-            _follow(line, opened, progress)
-    for opening in opened.values():
-        journal.close(_lost(opening, progress.get(opening.request_id), prices, clock))
-    return len(opened)
-
-
-def _follow(line: bytes, opened: dict[str, Opening], progress: dict[str, Progress]) -> None:
-    kind, rest = line[:1], memoryview(line)[1:]
-    try:
-        if kind == OPENED:
-            opening = _opening.decode(rest)
-            opened[opening.request_id] = opening
-        elif kind == PROGRESSED:
-            state = _progress.decode(rest)
-            progress[state.request_id] = state
-        elif kind == CLOSED:
-            request_id = _record.decode(rest).request_id
-            opened.pop(request_id, None)
-            progress.pop(request_id, None)
-    except msgspec.DecodeError:
-        log.warning("a line of the journal was torn")
-
-
-def _lost(opening: Opening, progress: Progress | None, prices: Prices, clock: Clock) -> UsageRecord:
-    """The record of a request whose process died: its prompt, and what its stream had delivered."""
-    tokens = Tokens(
-        input=estimate_bytes(opening.prompt_bytes),
-        output=progress.output_tokens if progress else 0,
-        source=ESTIMATED,
-    )
-    cost, source = (
-        prices.cost(progress.provider, progress.provider_type, progress.model, tokens) if progress else (None, "")
-    )
-    return UsageRecord(
-        request_id=opening.request_id,
-        created_at=opening.created_at,
-        user_id=opening.user_id,
-        credential_id=opening.credential_id,
-        surface=opening.surface,
-        operation=opening.operation,
-        requested_model=opening.requested_model,
-        provider=progress.provider if progress else "",
-        model=progress.model if progress else "",
-        status_code=500,
-        outcome=LOST,
-        error_reason="INTERNAL",
-        streamed=opening.streamed,
-        attempts=1,
-        latency_us=max(0, micros(clock.now()) - opening.created_at),
-        ttft_us=progress.ttft_us if progress else None,
-        input_tokens=tokens.input,
-        output_tokens=tokens.output,
-        cached_input_tokens=0,
-        cache_write_tokens=0,
-        reasoning_tokens=0,
-        audio_input_tokens=0,
-        audio_output_tokens=0,
-        token_source=tokens.source,
-        cost_nanousd=cost,
-        price_source=source,
-        messages=opening.messages,
-        prompt_hash=opening.prompt_hash,
-    )

@@ -35,11 +35,11 @@ class HttpReply:
         self._response = response
         headers = response.headers
         self.status = response.status
-        self.content_type = headers.get("Content-Type", "")
+        self.content_type = _plain(headers.get("Content-Type", ""))
         self.headers: Sequence[tuple[str, str]] = ()
         request_id = headers.get("x-request-id")
         if request_id is not None:
-            self.headers = (("x-upstream-request-id", request_id[:200]),)
+            self.headers = (("x-upstream-request-id", _plain(request_id[:200])),)
         self.retry_after = None if response.status < 400 else _retry_after(headers.get("Retry-After"), clock)
 
     async def read(self) -> bytes:
@@ -156,6 +156,11 @@ def _model_names(body: bytes) -> list[str]:
     listed = listing if isinstance(listing, list) else listing.data or listing.models or []
     names = dict.fromkeys(model.id or model.name for model in listed[:_MAX_MODELS])
     return [name for name in names if 0 < len(name) <= 300]
+
+
+def _plain(value: str) -> str:
+    """A header's value as it can be passed on: bytes that are no ASCII come as surrogates, which no protobuf takes."""
+    return value if value.isascii() else value.encode("ascii", "replace").decode()
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -7,6 +7,7 @@ every stream.
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 from core.clock import Clock
 from core.errors import Cancelled, DeadlineExceeded, ProviderTimeout, RouterError
@@ -23,6 +24,7 @@ class Call:
         "activity",
         "cause",
         "deadline",
+        "idle_cause",
         "idle_limit",
         "request_id",
         "seen_activity",
@@ -37,14 +39,16 @@ class Call:
         self.deadline = deadline  # monotonic
         self.task: asyncio.Task[object] | None = None  # what waits for the provider now
         self.cause: RouterError | None = None  # why it was ended from outside
-        self.idle_limit = 0.0  # seconds without activity; 0 while nothing is expected of the provider
+        self.idle_limit = 0.0  # seconds without activity; 0 while nothing is expected of anybody
+        self.idle_cause: type[RouterError] = ProviderTimeout
         self.activity = 0  # counts up whenever the provider sends something
         self.seen_activity = -1
         self.seen_at = 0.0
 
-    def expect(self, seconds: float) -> None:
-        """From now on the provider must send something every so many seconds; 0 ends that."""
+    def expect(self, seconds: float, otherwise: type[RouterError] = ProviderTimeout) -> None:
+        """From now on something must happen every so many seconds, or the call ends for that reason; 0 ends that."""
         self.idle_limit = seconds
+        self.idle_cause = otherwise
         self.activity += 1
 
     def stop(self, cause: RouterError) -> None:
@@ -61,6 +65,7 @@ class ActiveCalls:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._calls: dict[str, Call] = {}
+        self._idle = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -69,7 +74,17 @@ class ActiveCalls:
         self._calls[call.request_id] = call
 
     def remove(self, call: Call) -> None:
-        self._calls.pop(call.request_id, None)
+        if self._calls.get(call.request_id) is call:
+            del self._calls[call.request_id]
+        if not self._calls:
+            self._idle.set()
+
+    async def wait_idle(self, timeout: float) -> None:
+        """Returns when no call runs any more, or after so many seconds."""
+        self._idle.clear()
+        if self._calls:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout)
 
     def all(self) -> Iterable[Call]:
         return self._calls.values()
@@ -86,7 +101,7 @@ class ActiveCalls:
         return True
 
     def sweep(self) -> None:
-        """Ends the calls whose deadline has passed or whose provider has been silent for too long."""
+        """Ends the calls whose deadline has passed, and those whose provider or caller was idle for too long."""
         now = self._clock.monotonic()
         for call in list(self._calls.values()):
             if now > call.deadline:
@@ -94,7 +109,7 @@ class ActiveCalls:
             elif call.activity != call.seen_activity:
                 call.seen_activity, call.seen_at = call.activity, now
             elif call.idle_limit and now - call.seen_at > call.idle_limit:
-                call.stop(ProviderTimeout())
+                call.stop(call.idle_cause())
 
     async def watch(self) -> None:
         """Sweeps for ever."""

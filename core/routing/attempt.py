@@ -13,7 +13,7 @@ from core.dialects.openai_stream import StreamMeter
 from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import ProviderError, UpstreamStatus
 from core.providers.upstream import Reply
-from core.routing.catalog import Candidate
+from core.routing.lookup import Candidate
 
 _MAX_ERROR_BODY = 256 * 1024
 

@@ -2,7 +2,7 @@
 
     providers (database) ─► Upstream per enabled provider ─► GET {base_url}/models ─► RuntimeModels
                                                                    + model entries     │
-    routes (configuration) ────────────────────────────────────────────► Snapshot ◄───┘
+    routes (configuration) ────────────────────────────────────────────► Lookup   ◄───┘
 
 A provider that can't be reached keeps the models it had; it is asked again later, less and less
 often. Nothing here waits for a provider when the service starts.
@@ -10,7 +10,7 @@ often. Nothing here waits for a provider when the service starts.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from core.clock import Clock
 from core.errors import NotFound, RefreshFailed
 from core.providers.upstream import Upstream
 from core.routing.health import Health
+from core.routing.lookup import Candidate, Doubt, Lookup, Offer, Route
 from core.store import model_entries, providers
 from core.store.database import Database
 from core.store.model_entries import ModelEntryRow
@@ -27,7 +28,8 @@ log = logging.getLogger(__name__)
 
 MakeUpstream = Callable[[ProviderRow], Upstream]
 
-_REFRESH_EVERY = 600.0  # seconds
+_LOOK_EVERY = 1.0  # seconds, as all of these
+_REFRESH_EVERY = 600.0
 _RETRY_FIRST = 2.0
 _RETRY_MAX = 300.0
 
@@ -41,65 +43,39 @@ class RuntimeModels:
     refreshed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A place where a request may go."""
-
-    upstream: Upstream
-    model: str  # its name there
-
-
-@dataclass(frozen=True, slots=True)
-class RouteTarget:
-    """A model that a route leads to.
-
-    Without a provider the model is read as "provider/model" where a provider is so called, be it
-    enabled or not; else it is a model of whoever has it.
-    """
-
-    model: str
-    provider: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.provider}/{self.model}" if self.provider else self.model
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An alias for an ordered list of models, as the configuration declares it.
-
-    It wins over a model of the same name, even while none of its targets can be called.
-    """
-
-    alias: str
-    targets: tuple[RouteTarget, ...]
-
-
 @dataclass(slots=True)
 class _Provider:
     row: ProviderRow
     upstream: Upstream | None  # None: disabled, or its key can't be read
     runtime: RuntimeModels = field(default_factory=RuntimeModels)
-    entries: tuple[str, ...] = ()
-    names: frozenset[str] = frozenset()  # of both together
+    entries: tuple[str, ...] = ()  # models added by hand
     retry_in: float = _RETRY_FIRST
     due: float = 0.0  # monotonic
+
+    def offer(self) -> Offer:
+        models = dict.fromkeys((*self.runtime.models, *self.entries))
+        return Offer(self.row.name, self.upstream, models)
 
 
 class Catalog:
     """The models of all enabled providers."""
 
-    def __init__(self, database: Database, clock: Clock, health: Health, make_upstream: MakeUpstream) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        health: Health,
+        make_upstream: MakeUpstream,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._health = health
         self._make_upstream = make_upstream
+        self._sleep = sleep
         self._providers: dict[int, _Provider] = {}
         self._routes: tuple[Route, ...] = ()
-        self._plain: Mapping[str, tuple[Candidate, ...]] = {}  # models by their own names
-        self._by_model: Mapping[str, tuple[Candidate, ...]] = {}  # the same, with the routes over them
-        self._by_name: Mapping[str, _Provider] = {}
-        self._aliases: frozenset[str] = frozenset()
+        self._lookup = Lookup()
 
     async def load(self) -> None:
         """Reads the providers from the database. Their models come with `refresh_due`. Raises DatabaseError."""
@@ -116,30 +92,18 @@ class Catalog:
 
     def candidates(self, model: str) -> tuple[Candidate, ...]:
         """Where a model can be called: a route's alias, exactly so named, or `provider/model`; () for nowhere."""
-        found = self._by_model.get(model)
-        if found is not None:
-            return found
-        if model in self._aliases:
-            return ()
-        name, slash, rest = model.partition("/")
-        provider = self._by_name.get(name) if slash else None
-        if provider is None or provider.upstream is None or not rest:
-            return ()
-        if provider.names and rest not in provider.names:  # one that lists no models is believed to have it
-            return ()
-        return (Candidate(provider.upstream, rest),)
+        return self._lookup.candidates(model)
 
-    def doubts(self) -> Sequence[tuple[str, RouteTarget, str]]:
-        """The targets of routes that lead nowhere now, or perhaps: alias, target and why."""
-        targets = [(route.alias, target) for route in self._routes for target in route.targets]
-        return [(alias, target, doubt) for alias, target in targets if (doubt := self._doubt(target))]
+    def doubts(self) -> Sequence[Doubt]:
+        """The targets of routes that lead nowhere now, or perhaps."""
+        return self._lookup.doubts()
 
     def models(self) -> Mapping[str, tuple[Candidate, ...]]:
         """Every model and alias that can be called, and where."""
-        return self._by_model
+        return self._lookup.models
 
     def is_alias(self, model: str) -> bool:
-        return model in self._aliases
+        return self._lookup.is_alias(model)
 
     def runtime(self, provider_id: int) -> RuntimeModels:
         """The pulled models of a provider; empty for one that is unknown or disabled."""
@@ -173,21 +137,35 @@ class Catalog:
             raise RefreshFailed(provider.runtime.error)
 
     async def keep_fresh(self) -> None:
-        """Pulls models that are due, for ever."""
-        while True:
-            await self.refresh_due()
-            await asyncio.sleep(1.0)
+        """Pulls models that are due, for ever. A provider that takes its time keeps no other waiting."""
+        pulls: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                for provider in self._due():
+                    task = asyncio.create_task(self._pull(provider))
+                    pulls.add(task)
+                    task.add_done_callback(pulls.discard)
+                await self._sleep(_LOOK_EVERY)
+        finally:
+            for task in pulls:
+                task.cancel()
 
     async def refresh_due(self) -> None:
-        """Pulls the models of every provider whose time has come, at once."""
+        """Pulls the models of every provider whose time has come, at once, and waits for them."""
+        await asyncio.gather(*map(self._pull, self._due()))
+
+    def _due(self) -> Sequence[_Provider]:
         now = self._clock.monotonic()
-        due = [p for p in self._providers.values() if p.upstream is not None and p.due <= now]
-        await asyncio.gather(*map(self._pull, due))
+        return [p for p in self._providers.values() if p.upstream is not None and p.due <= now]
 
     def _adopt(self, row: ProviderRow, entries: Sequence[ModelEntryRow]) -> _Provider:
         """The provider in memory; it keeps the models it had where it is still the same place."""
-        provider = _Provider(row, self._upstream_of(row), entries=tuple(entry.name for entry in entries))
+        names = tuple(entry.name for entry in entries)
         before = self._providers.get(row.id)
+        if before is not None and before.row == row:  # a pull may be on its way to it
+            before.entries = names
+            return before
+        provider = _Provider(row, self._upstream_of(row), entries=names)
         if before is not None and provider.upstream is not None and before.row.base_url == row.base_url:
             provider.runtime = before.runtime
         return provider
@@ -198,7 +176,8 @@ class Catalog:
         try:
             return self._make_upstream(row)
         except ValueError as error:
-            log.error("provider '%s' can't be used: %s", row.name, error)  # noqa: TRY400 - no trace is needed
+            level = logging.INFO if row.source == "builtin" else logging.ERROR  # that one is off on purpose
+            log.log(level, "provider '%s' can't be used: %s", row.name, error)
             return None
 
     async def _pull(self, provider: _Provider) -> None:
@@ -207,11 +186,11 @@ class Catalog:
         try:
             names = await provider.upstream.models()
         except RefreshFailed as error:
-            provider.due = self._clock.monotonic() + provider.retry_in
-            provider.retry_in = min(_RETRY_MAX, provider.retry_in * 2)
-            before = provider.runtime
-            provider.runtime = RuntimeModels(before.models, error.message, before.refreshed_at)
-            log.warning("the models of provider '%s' can't be pulled: %s", provider.row.name, error.message)
+            self._note_failed_pull(provider, error)
+            return
+        except Exception:
+            log.exception("a fault while the models of provider '%s' were pulled", provider.row.name)
+            self._note_failed_pull(provider, RefreshFailed())
             return
         provider.retry_in = _RETRY_FIRST
         before = provider.runtime
@@ -220,46 +199,15 @@ class Catalog:
             log.info("provider '%s' has %d models", provider.row.name, len(names))
             self._rebuild()
 
+    def _note_failed_pull(self, provider: _Provider, error: RefreshFailed) -> None:
+        """The models of the last good pull stay."""
+        provider.due = self._clock.monotonic() + provider.retry_in
+        provider.retry_in = min(_RETRY_MAX, provider.retry_in * 2)
+        before = provider.runtime
+        provider.runtime = RuntimeModels(before.models, error.message, before.refreshed_at)
+        log.warning("the models of provider '%s' can't be pulled: %s", provider.row.name, error.message)
+
     def _rebuild(self) -> None:
         """Makes the look-up tables anew; requests see the old ones or the new, never half of each."""
-        active = [p for p in self._providers.values() if p.upstream is not None]
-        by_model: dict[str, list[Candidate]] = {}
-        for provider in sorted(active, key=lambda p: p.row.id):
-            assert provider.upstream is not None
-            names = dict.fromkeys((*provider.runtime.models, *provider.entries))
-            provider.names = frozenset(names)
-            for name in names:
-                by_model.setdefault(name, []).append(Candidate(provider.upstream, name))
-        self._by_name = {p.row.name: p for p in active}
-        self._plain = {name: tuple(places) for name, places in by_model.items()}
-        aliases = {route.alias: self._route_places(route) for route in self._routes}
-        self._aliases = frozenset(aliases)
-        self._by_model = {name: places for name, places in (self._plain | aliases).items() if places}
-
-    def _route_places(self, route: Route) -> tuple[Candidate, ...]:
-        """The places of a route in its order, each once. A named provider is believed to have the model."""
-        places: list[Candidate] = []
-        for target in map(self._parted, route.targets):
-            if not target.provider:
-                places += self._plain.get(target.model, ())
-            elif (provider := self._by_name.get(target.provider)) is not None and provider.upstream is not None:
-                places.append(Candidate(provider.upstream, target.model))
-        return tuple(dict.fromkeys(places))
-
-    def _parted(self, target: RouteTarget) -> RouteTarget:
-        """The target with its provider named apart, where one is in it."""
-        name, slash, rest = target.model.partition("/")
-        if target.provider or not slash or all(p.row.name != name for p in self._providers.values()):
-            return target
-        return RouteTarget(rest, name)
-
-    def _doubt(self, target: RouteTarget) -> str:
-        """Why nothing can be called by a target, or why that is doubtful; "" for neither."""
-        target = self._parted(target)
-        if not target.provider:
-            return "" if target.model in self._plain else "no enabled provider has this model"
-        if (provider := self._by_name.get(target.provider)) is None:
-            known = any(p.row.name == target.provider for p in self._providers.values())
-            return "its provider is disabled or can't be used" if known else "there is no such provider"
-        unlisted = provider.names and target.model not in provider.names
-        return "its provider does not list this model" if unlisted else ""
+        known = sorted(self._providers.values(), key=lambda provider: provider.row.id)
+        self._lookup = Lookup([provider.offer() for provider in known], self._routes)

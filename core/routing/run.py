@@ -10,11 +10,12 @@ was cancelled or was hung up on is settled like any other.
 import asyncio
 import math
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from core.clock import Clock, micros
 from core.dialects import openai_chat
 from core.errors import (
+    DeadlineExceeded,
     Internal,
     ProviderError,
     ProviderTimeout,
@@ -27,8 +28,9 @@ from core.errors import (
 from core.metrics import Metrics
 from core.routing.active import ActiveCalls, Call
 from core.routing.attempt import Begun, Whole, attempt, try_again
-from core.routing.catalog import Candidate, Catalog
+from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.lookup import Candidate
 from core.routing.reply import Answer, Ask, Place, Streamed
 from core.routing.settlement import Running, Settlement
 
@@ -37,6 +39,8 @@ _MAX_ATTEMPTS = 6
 _BACKOFF = 0.25  # seconds before the second round, jittered
 _MAX_PAUSE = 5.0  # a provider that says to come back later than this is not waited for
 _PROGRESS_SECONDS = 1.0
+_LAST_WORDS = 2.0  # seconds to end an answer after its end mark, so that the connection to the provider can be kept
+_CALLER_PATIENCE = 600.0  # seconds that a caller may leave a stream unread
 
 
 class Pipeline:
@@ -52,8 +56,9 @@ class Pipeline:
         metrics: Metrics,
         clock: Clock,
         timeout: float,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """timeout: seconds until the first byte, where the caller names no time."""
+        """timeout: seconds until the first byte, where the caller names no time; sleep: between two rounds."""
         self._catalog = catalog
         self._health = health
         self._active = active
@@ -61,6 +66,7 @@ class Pipeline:
         self._metrics = metrics
         self._clock = clock
         self._timeout = timeout
+        self._sleep = sleep
         self._streams: set[Running] = set()
         self.draining = False
 
@@ -107,6 +113,12 @@ class Pipeline:
         """
         if not self._active.contains(ask.request_id):
             self._settlement.abandoned(ask, created_at, model)
+
+    def refused(self, ask: Ask, error: RouterError, model: str) -> None:
+        """Accounts for a request that did not get as far as a body. model: what it named, "" for nothing."""
+        call = Call(ask.request_id, ask.principal.user_id, 0.0)
+        now = micros(self._clock.now())
+        self._settlement.failed(Running(ask, call, self._clock.monotonic(), now, requested_model=model), error)
 
     async def note_progress(self) -> None:
         """Notes in the journal how far every stream is, once a second, for ever."""
@@ -162,7 +174,7 @@ class Pipeline:
             out_of_time = self._clock.monotonic() + pause > running.call.deadline
             if round_number + 1 == _ROUNDS or not again or out_of_time:
                 raise failure
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             left = again
         raise ProviderError
 
@@ -180,10 +192,11 @@ class Pipeline:
         except asyncio.CancelledError:
             if not isinstance(call.cause, ProviderTimeout):
                 raise
-            _uncancel()  # it was this provider's time that was up, not the request's
             error, call.cause = call.cause, None
             self._note_failure(candidate, error)
-            raise error from None
+            if _uncancel():  # the caller went away at the same moment
+                raise
+            raise error from None  # it was this provider's time that was up, not the request's
         finally:
             call.expect(0.0)
         if not self._health.all_well():
@@ -200,15 +213,17 @@ class Pipeline:
         try:
             if meter.done:
                 self._settle_stream(running, streamed)
+            # While the caller takes its time, the provider's does not run.
+            call.expect(_CALLER_PATIENCE, DeadlineExceeded)
             yield begun.first
-            call.expect(idle)
+            call.expect(_LAST_WORDS if meter.done else idle)
             async for data in begun.chunks:
                 if block := meter.feed(data):
                     if meter.done:
                         self._settle_stream(running, streamed)
-                    call.expect(0.0)  # while the caller takes its time, the provider's does not run
+                    call.expect(_CALLER_PATIENCE, DeadlineExceeded)
                     yield block
-                    call.expect(idle)
+                    call.expect(_LAST_WORDS if meter.done else idle)
             rest = meter.end()
             if not meter.complete:
                 raise StreamInterrupted  # noqa: TRY301 - settled below, like every other end
@@ -221,8 +236,9 @@ class Pipeline:
                 self._settlement.hung_up(running)
                 raise
             _uncancel()
-            self._settlement.failed(running, call.cause)
-            raise call.cause from None
+            if not (meter.done and isinstance(call.cause, ProviderTimeout)):  # else all is said, and only the end late
+                self._settlement.failed(running, call.cause)
+                raise call.cause from None
         except RouterError as error:
             # Broken off after its end mark: the caller has everything.
             if not meter.done:
@@ -271,8 +287,7 @@ class Pipeline:
         self._active.remove(running.call)
 
 
-def _uncancel() -> None:
-    """Takes back a cancellation that was meant for what this task was waiting for."""
+def _uncancel() -> int:
+    """Takes back a cancellation that was meant for what this task was waiting for; returns how many are left."""
     task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
+    return 0 if task is None else task.uncancel()

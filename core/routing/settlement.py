@@ -1,5 +1,6 @@
 """From a request on its way to its one usage record."""
 
+import logging
 from dataclasses import dataclass
 
 from core.clock import Clock
@@ -23,10 +24,16 @@ from core.ledger.prices import Prices
 from core.ledger.record import ANSWERED, CANCELLED, FAILED, HUNG_UP, LOST, Opening, Progress, UsageRecord
 from core.metrics import Metrics
 from core.routing.active import Call
-from core.routing.catalog import Candidate
+from core.routing.lookup import Candidate
 from core.routing.reply import Ask
 
+log = logging.getLogger(__name__)
+
 HANG_UP_STATUS = 499  # as nginx has it: the caller closed the connection
+
+# A gRPC client gives up at its deadline by its own clock; what we know of that deadline is rounded by up to 1 %.
+_DEADLINE_SLACK = 0.05  # seconds
+_DEADLINE_ROUNDING = 0.01
 
 # The status in the accounts of a request that failed, most special class first.
 _STATUSES: tuple[tuple[type[RouterError], int], ...] = (
@@ -103,8 +110,13 @@ class Settlement:
         self._close(running, status, outcome, error.reason, self._so_far(running))
 
     def hung_up(self, running: Running) -> None:
-        """Settles a request whose caller went away."""
-        self._close(running, HANG_UP_STATUS, HUNG_UP, Cancelled.reason, self._so_far(running))
+        """Settles a request whose caller went away; where that was at the caller's own deadline, time was up."""
+        timeout = running.ask.timeout
+        slack = _DEADLINE_SLACK + timeout * _DEADLINE_ROUNDING
+        if timeout and self._clock.monotonic() >= running.call.deadline - slack:
+            self.failed(running, DeadlineExceeded())
+        else:
+            self._close(running, HANG_UP_STATUS, HUNG_UP, Cancelled.reason, self._so_far(running))
 
     def abandoned(self, ask: Ask, created_at: int, model: str) -> None:
         """Settles a request of which only its caller knows."""
@@ -121,7 +133,7 @@ class Settlement:
                 provider_type=one.candidate.upstream.target.type,
                 model=one.candidate.model,
                 ttft_us=int(((one.first_byte or one.started) - one.started) * 1_000_000),
-                output_tokens=one.meter.output_tokens(),
+                output_tokens=one.meter.rough_output_tokens(),
             )
             for one in running
             if one.candidate is not None and one.meter is not None and not one.settled
@@ -141,13 +153,12 @@ class Settlement:
     def _close(self, running: Running, status: int, outcome: str, reason: str, tokens: Tokens) -> int | None:
         if running.settled:
             return None
-        running.settled = True
         ask, request, candidate = running.ask, running.request, running.candidate
         provider, kind, model, cost, price_source = "", "", "", None, ""
         if candidate is not None:
             target = candidate.upstream.target
             provider, kind, model = target.name, target.type, candidate.model
-            cost, price_source = self._prices.cost(provider, kind, model, tokens)
+            cost, price_source = self._cost(provider, kind, model, tokens)
         record = UsageRecord(
             request_id=ask.request_id,
             created_at=running.created_at,
@@ -178,6 +189,15 @@ class Settlement:
             messages=request.messages if request else 0,
             prompt_hash=request.prompt_hash if request else "",
         )
+        running.settled = True
         self._journal.close(record)
         self._metrics.closed(record)
         return cost
+
+    def _cost(self, provider: str, kind: str, model: str, tokens: Tokens) -> tuple[int | None, str]:
+        """What it cost and by which price. The price list is other people's: a fault in it must not cost the record."""
+        try:
+            return self._prices.cost(provider, kind, model, tokens)
+        except Exception:
+            log.exception("the price of a model can't be found", extra={"provider": provider, "model": model})
+            return None, ""

@@ -6,7 +6,7 @@
 
 A gRPC message costs the same whether it carries one frame or fifty, so frames wait for each other:
 those that somebody waits for go out when the loop has done what it was doing, the rest of a stream
-within two milliseconds. Each call has a window of its own: a caller that reads slowly holds up its
+within three milliseconds. Each call has a window of its own: a caller that reads slowly holds up its
 own provider and nobody else, and what waits here for one call has a bound.
 """
 
@@ -27,7 +27,7 @@ from llmrouter.v1 import router_pb2 as pb
 WINDOW = 256 * 1024
 """How many bytes of a stream may be under way before the caller says that it has consumed some."""
 
-_GATHER_SECONDS = 0.002
+_GATHER_SECONDS = 0.003
 _MAX_CALLS = 10_000  # at once on one stream
 _MAX_BATCH_BYTES = 1024 * 1024
 

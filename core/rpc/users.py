@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.deps import Deps
-from core.errors import LastAdmin, NotFound
+from core.errors import LastAdmin, NoChanges, NotFound
 from core.passwords import check_new
 from core.rpc import api_keys, caller, masks, paging, people
 from core.store import changes, credentials, users
@@ -59,7 +59,7 @@ class UserAdministration:
         return admin_pb2.CreateUserResponse(user=people.to_user(user))
 
     async def UpdateUser(self, request: admin_pb2.UpdateUserRequest, context: Any) -> admin_pb2.UpdateUserResponse:
-        """Changes a user.
+        """Changes a user. What is already as it shall be is no failure.
 
         A password that an administrator gives to somebody else is to be changed at the next sign-in. A
         new password ends the user's sessions, but for the one that this call was made with. Disabling
@@ -67,6 +67,8 @@ class UserAdministration:
         """
         deps = self.deps
         fields = masks.fields_to_change(request, _CHANGEABLE)
+        if not fields:
+            raise NoChanges
         password_hash = ""
         if "password" in fields:
             check_new(request.password)

@@ -78,6 +78,17 @@ async def lock(connection: AsyncConnection, provider_id: int) -> ProviderRow | N
     return None if row is None else ProviderRow(*row)
 
 
+async def lock_all(connection: AsyncConnection) -> Sequence[ProviderRow]:
+    """Every provider; until the transaction ends nobody else adds, changes or removes one.
+
+    On SQLite every transaction that writes is alone anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        # As strong as it takes to wait for who holds a single row: two that wait for each other would never end.
+        await connection.execute(sa.text("LOCK TABLE providers IN EXCLUSIVE MODE"))
+    return await all_rows(connection)
+
+
 async def add(
     connection: AsyncConnection,
     *,

@@ -1,7 +1,7 @@
 """Usage records: what every request used, one row to a request.
 
-Rows come in batches from the shipper of the usage journal and are never changed. Numbers ascend in
-the order in which records arrived here, so a page token that is a number never skips a record.
+Rows come in batches from the shipper of the usage journal and are never changed. Their numbers ascend
+in the order in which they come.
 """
 
 from collections.abc import Mapping, Sequence
@@ -172,8 +172,16 @@ _INSERT_SQLITE = f"{_INTO} VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (
 _ARRAYS = ", ".join(starmap(_array, enumerate(_WRITTEN, 1)))
 _INSERT_POSTGRESQL = f"{_INTO} SELECT * FROM unnest({_ARRAYS}) ON CONFLICT (request_id) DO NOTHING"  # noqa: S608 - our own names
 
-_MOST_INTEGER = 2**31 - 1
-_MOST_BIGINT = 2**63 - 1
+# A figure that is larger is nobody's: 31 years, or a million dollars. Thousands of such records can be
+# added up before the sum leaves 64 bits.
+_MOST_OF_A_FIGURE = 10**15
+
+
+def _most(column: sa.Column[Any]) -> int:
+    if type(column.type) is sa.Integer:
+        return 2**31 - 1
+    names_something = isinstance(column.type, Instant) or column.name.endswith("_id")
+    return 2**63 - 1 if names_something else _MOST_OF_A_FIGURE
 
 
 def _fitted(number: int, values: Sequence[Any]) -> Sequence[Any] | None:
@@ -184,7 +192,7 @@ def _fitted(number: int, values: Sequence[Any]) -> Sequence[Any] | None:
         if "\0" in "".join(values) or max(map(len, values)) > width:  # PostgreSQL has no NUL in texts
             return [value.replace("\0", "\N{REPLACEMENT CHARACTER}")[:width] for value in values]
     elif isinstance(column.type, sa.Integer | Instant):
-        most = _MOST_INTEGER if type(column.type) is sa.Integer else _MOST_BIGINT
+        most = _most(column)
         known = [value for value in values if value is not None] if column.nullable else values
         if known and (max(known) > most or min(known) < -most):
             return [None if value is None else max(-most, min(most, value)) for value in values]

@@ -3,13 +3,11 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.support.database import on_sqlite
-from tests.support.facade import LOCALHOST, Site, SiteFactory
+from tests.support.facade import Site, SiteFactory, one_answer
 
 pytestmark = on_sqlite
 
@@ -17,28 +15,11 @@ LOGIN = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/
 BODY = json.dumps({"email": "nobody@example.com", "password": "wrong password"}).encode()
 
 
-@asynccontextmanager
-async def connection(site: Site) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(LOCALHOST, site.facade.port)
-    try:
-        async with asyncio.timeout(10):
-            yield reader, writer
-    finally:
-        writer.close()
-        await writer.wait_closed()
-
-
 async def answer_to(site: Site, sent: bytes) -> bytes:
     """All that comes until the server closes the connection."""
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(sent)
         return await reader.read()
-
-
-async def one_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    return int(head.split()[1]), await reader.readexactly(lengths[0] if lengths else 0)
 
 
 async def test_a_head_that_never_ends_is_cut_off(site_factory: SiteFactory):
@@ -53,7 +34,7 @@ async def test_a_connection_that_says_nothing_is_closed(site_factory: SiteFactor
 
 
 async def test_the_head_of_a_later_request_has_the_same_time(site_factory: SiteFactory):
-    async with site_factory(header_timeout=0.2) as site, connection(site) as (reader, writer):
+    async with site_factory(header_timeout=0.2) as site, site.connect() as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await one_answer(reader))[0] == 200
         writer.write(b"GET /health HT")
@@ -61,7 +42,7 @@ async def test_the_head_of_a_later_request_has_the_same_time(site_factory: SiteF
 
 
 async def test_an_idle_connection_may_outlive_the_time_for_a_head(site_factory: SiteFactory):
-    async with site_factory(header_timeout=0.1) as site, connection(site) as (reader, writer):
+    async with site_factory(header_timeout=0.1) as site, site.connect() as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await one_answer(reader))[0] == 200
         with pytest.raises(TimeoutError):  # longer than it takes to find a late one
@@ -73,7 +54,7 @@ async def test_an_idle_connection_may_outlive_the_time_for_a_head(site_factory: 
 async def test_a_body_may_take_longer_than_a_head_but_not_for_ever(site_factory: SiteFactory):
     async with site_factory(header_timeout=0.2, body_timeout=0.3) as site:
         started = LOGIN + b"Content-Length: 100\r\n\r\n{"
-        async with connection(site) as (reader, writer):
+        async with site.connect() as (reader, writer):
             writer.write(started)
             assert await one_answer(reader) == (408, b'{"error":"request timeout"}')
 
@@ -100,14 +81,14 @@ async def test_what_is_too_large_or_not_http_is_400(site: Site, head: bytes):
 
 
 async def test_an_announced_body_that_is_too_large_is_refused_before_it_comes(site: Site):
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(LOGIN + b"Content-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n")
         status, body = await one_answer(reader)
         assert (status, body) == (413, b'{"error":"request too large"}')
 
 
 async def test_a_body_that_is_too_large_without_announcing_it_is_refused(site: Site):
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(LOGIN + b"Transfer-Encoding: chunked\r\n\r\n")
         chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         for _ in range(17):
@@ -124,7 +105,7 @@ async def test_413_has_the_shape_of_its_surface(site_factory: SiteFactory):
 
 
 async def test_a_client_that_waits_for_permission_gets_it(site: Site):
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(LOGIN + b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(BODY))
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(BODY)
@@ -132,7 +113,7 @@ async def test_a_client_that_waits_for_permission_gets_it(site: Site):
 
 
 async def test_a_body_in_pieces_and_in_chunks_is_put_together(site: Site):
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(LOGIN + b"Transfer-Encoding: chunked\r\n\r\n")
         for piece in (BODY[:10], BODY[10:]):
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -142,7 +123,7 @@ async def test_a_body_in_pieces_and_in_chunks_is_put_together(site: Site):
 
 
 async def test_broken_chunks_are_400(site: Site):
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(LOGIN + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n")
         assert (await one_answer(reader))[0] == 400
 
@@ -167,7 +148,7 @@ async def test_a_body_that_is_not_what_it_says_is_400(site: Site):
 
 
 async def test_pipelined_requests_are_answered_in_order(site: Site):
-    async with connection(site) as (reader, writer):
+    async with site.connect() as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
         assert [(await one_answer(reader))[0] for _ in range(2)] == [200, 404]
 

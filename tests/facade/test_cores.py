@@ -127,6 +127,13 @@ async def test_a_call_that_takes_too_long_is_given_up():
     assert caught.value.http_status == 504
 
 
+async def test_a_core_keeps_its_name_wherever_it_stands_in_the_list():
+    async with cores_at("unix:/run/core-1.sock", "unix:/run/core-0.sock") as cores:
+        assert cores.names == ["core-1", "core-0"]
+    async with cores_at("10.0.0.1:50051", "core-7.example:50051") as cores:
+        assert cores.names == ["core-0", "core-1"]
+
+
 async def test_no_core_at_all_is_reported_without_saying_where_it_should_be():
     async with cores_at(NOBODY_THERE) as cores:
         with pytest.raises(Problem) as caught:

@@ -212,10 +212,10 @@ def core_factory(database: Database, tmp_path_factory: pytest.TempPathFactory) -
 
     @asynccontextmanager
     async def start(settings: Settings | None = None, **overrides: Any) -> AsyncGenerator[Core]:
-        clock = overrides.setdefault("clock", FakeClock())
+        parts: dict[str, Any] = {"clock": FakeClock(), "database": database, **overrides}
+        on, clock = parts.pop("database"), parts.pop("clock")
         settings = settings or Settings(data_dir=tmp_path_factory.mktemp("core"), secret_key=SECRET_KEY)
-        others = {name: part for name, part in overrides.items() if name != "clock"}
-        async with serve(build_deps(database, settings, clock, **others), clock) as core:
+        async with serve(build_deps(on, settings, clock, **parts), clock) as core:
             yield core
 
     return start

@@ -40,6 +40,8 @@ _PREFIX = "llmrouter_test_"
 _LEFTOVER = 3600
 _CONNECT_TIMEOUT = 5
 
+_SKIPPED = pytest.StashKey[str]()  # why there are no tests on PostgreSQL
+
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"])
 """Marks a test that runs on SQLite alone."""
 
@@ -106,7 +108,7 @@ async def _remove_leftovers(url: sa.URL) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """The PostgreSQL server with a migrated template."""
     admin_url = sa.make_url(POSTGRES_URL)
     try:
@@ -115,6 +117,7 @@ def postgres() -> Iterator[Postgres]:
         said = f"no PostgreSQL answers at {admin_url.render_as_string()}: {error}"
         if os.environ.get("CI") == "true":
             pytest.fail(said)
+        request.config.stash[_SKIPPED] = said
         pytest.skip(said)
     bare = Postgres(admin_url, "template0")
     url = bare.create()
@@ -123,6 +126,12 @@ def postgres() -> Iterator[Postgres]:
         yield Postgres(admin_url, sa.make_url(url).database or "")
     finally:
         bare.drop(url)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line, however many tests were skipped."""
+    if _SKIPPED in config.stash:
+        terminalreporter.write_line(f"PostgreSQL was not tested: {config.stash[_SKIPPED]}")
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@
 `site_factory` starts one with other settings, or in front of another core.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,25 @@ class Site:
         """A client of its own connections."""
         client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=10, **options)
         return await self.stack.enter_async_context(client)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A bare connection, for what no client library says; it has ten seconds."""
+        reader, writer = await asyncio.open_connection(LOCALHOST, self.facade.port)
+        try:
+            async with asyncio.timeout(10):
+                yield reader, writer
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def one_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and body of the next answer on a bare connection."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return int(head.split()[1]), await reader.readexactly(lengths[0] if lengths else 0)
 
 
 @asynccontextmanager

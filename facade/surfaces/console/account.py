@@ -76,7 +76,7 @@ OPERATIONS = (
         access=Access.ANYONE,
         decode=_decode_login,
         encode=_encode_login,
-        request=obj(email=text(), password=text()),
+        request=obj(email=text(1), password=text(1, 1024)),
         response=_OK,
         errors=(401, 429),
         same_site=True,
@@ -120,11 +120,11 @@ OPERATIONS = (
         encode=_encode_account,
         request=obj(
             {
-                "email": text(),
+                "email": text(3),
                 "current_password": text(),
-                "new_password": text(),
+                "new_password": text(6, 1024),
                 "full_name": text(),
-                "username": text(),
+                "username": text(1),
             }
         ),
         response=ACCOUNT,

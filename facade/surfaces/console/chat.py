@@ -2,7 +2,7 @@
 
 from facade.endpoint import Inference
 from facade.route import JSON, Doc, Route
-from facade.schema import ANY_OBJECT
+from facade.schema import ANY_OBJECT, obj, text
 from facade.surfaces.console.surface import CONSOLE
 from llmrouter.v1 import router_pb2 as pb
 
@@ -18,7 +18,7 @@ def routes(inference: Inference) -> tuple[Route, ...]:
             doc=Doc(
                 summary="A chat completion",
                 description="Body and answer are those of OpenAI's chat completions; `stream` is taken as false.",
-                request=ANY_OBJECT,
+                request=obj(model=text(1)),
                 success={200: {JSON: ANY_OBJECT}},
                 errors=(400, 429, 502),
             ),

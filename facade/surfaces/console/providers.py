@@ -126,7 +126,7 @@ OPERATIONS = (
         request=obj(
             {"base_url": text(), "api_key": text(), "enabled": BOOLEAN},
             name=text(1, 100),
-            type=text(),
+            type=text(1),
         ),
         response=_PROVIDER,
         errors=(409,),
@@ -151,7 +151,7 @@ OPERATIONS = (
         access=Access.ADMIN,
         decode=_decode_update,
         encode=_encode_provider,
-        request=obj({"name": text(), "type": text(), "base_url": text(), "api_key": text(), "enabled": BOOLEAN}),
+        request=obj({"name": text(1), "type": text(1), "base_url": text(), "api_key": text(), "enabled": BOOLEAN}),
         response=_PROVIDER,
         errors=(404, 409),
     ),

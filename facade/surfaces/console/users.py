@@ -94,8 +94,8 @@ OPERATIONS = (
         status=201,
         request=obj(
             {"full_name": text(), "username": text(), "must_change_password": BOOLEAN},
-            email=text(),
-            password=text(),
+            email=text(3),
+            password=text(6, 1024),
             role=_ROLE,
         ),
         response=USER,
@@ -111,7 +111,9 @@ OPERATIONS = (
         access=Access.ADMIN,
         decode=_decode_update,
         encode=_encode_user,
-        request=obj({"password": text(), "role": _ROLE, "disabled": BOOLEAN, "full_name": text(), "email": text()}),
+        request=obj(
+            {"password": text(6, 1024), "role": _ROLE, "disabled": BOOLEAN, "full_name": text(), "email": text(3)}
+        ),
         response=USER,
         errors=(404, 409),
         failures={**_INVALID, "DATABASE_ERROR": (500, "db error")},

@@ -46,7 +46,7 @@ class Readiness:
     """GET /ready."""
 
     def __init__(self, cores: Cores) -> None:
-        self._cores = cores
+        self._names = cores.names
         self._stubs = [health_pb2_grpc.HealthStub(channel) for channel in cores.channels]
         self.draining = False
 
@@ -58,7 +58,7 @@ class Readiness:
         if self.draining:
             body["status"] = "stopping"
         if len(states) > 1:
-            body["cores"] = {f"core-{place}": state for place, state in enumerate(states)}
+            body["cores"] = dict(sorted(zip(self._names, states, strict=True)))
         return answer_json(body, 200 if ready else 503)
 
     async def _state(self, stub: Any) -> dict[str, str]:

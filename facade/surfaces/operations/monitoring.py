@@ -35,7 +35,7 @@ class Monitoring:
 
     async def everybody(self, call: Call) -> web.Response:
         """GET /metrics. Whoever does not answer in time is reported as down."""
-        cores = range(len(self._cores.channels))
+        cores = range(len(self._cores.names))
         told = await asyncio.gather(*map(self._core, cores), *map(_sibling, self._siblings))
         own = self._metrics.text().decode()
         body = await asyncio.to_thread(merge, {self._name: own, **dict(told)})
@@ -48,7 +48,7 @@ class Monitoring:
         return response
 
     async def _core(self, place: int) -> tuple[str, str | None]:
-        name, method = f"core-{place}", rpc("AdminService.GetMetrics")
+        name, method = self._cores.names[place], rpc("AdminService.GetMetrics")
         try:
             reply = await self._cores.call_on(place, method, method.request(), (), _TIMEOUT)
         except grpc.aio.AioRpcError:

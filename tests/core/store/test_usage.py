@@ -90,20 +90,23 @@ async def test_what_does_not_fit_its_column_is_made_to_fit_and_holds_nobody_up(d
         database,
         usage_record("req_1", requested_model="m" * 301, provider="p\0q", model="x\0" * 200),
         usage_record("req_2", input_tokens=2**70, output_tokens=-(2**70), cost_nanousd=2**63, messages=2**31),
-        usage_record("req_3", status_code=2**40, ttft_us=2**64),
+        usage_record("req_3", status_code=2**40, ttft_us=2**64, user_id=2**64),
         usage_record("r" * 200),
     )
     last, third, second, first = await everything(database)
-    assert (first.requested_model, first.provider, first.model) == (
-        "m" * 300,
-        "p\N{REPLACEMENT CHARACTER}q",
-        first.model,
-    )
+    assert (first.requested_model, first.provider) == ("m" * 300, "p\N{REPLACEMENT CHARACTER}q")
     assert first.model == "x\N{REPLACEMENT CHARACTER}" * 150
-    assert (second.input_tokens, second.output_tokens) == (2**63 - 1, -(2**63 - 1))
-    assert (second.cost_nanousd, second.messages) == (2**63 - 1, 2**31 - 1)
-    assert (third.status_code, third.ttft_us, third.cost_nanousd) == (2**31 - 1, 2**63 - 1, None)
+    assert (second.input_tokens, second.output_tokens) == (10**15, -(10**15))
+    assert (second.cost_nanousd, second.messages) == (10**15, 2**31 - 1)
+    assert (third.status_code, third.ttft_us, third.cost_nanousd) == (2**31 - 1, 10**15, None)
+    assert third.user_id == 2**63 - 1
     assert last.request_id == "r" * 100
+
+
+async def test_absurd_figures_can_still_be_added_up(database: Database):
+    await insert(database, *(usage_record(f"req_{number}", input_tokens=2**63) for number in range(1000)))
+    async with database.read() as connection:
+        assert (await usage.sums(connection, Selection())).input_tokens == 1000 * 10**15
 
 
 async def test_a_selection_asks_about_what_it_names(database: Database):

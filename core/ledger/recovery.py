@@ -1,0 +1,110 @@
+"""Closes what a process that died left open in its journal, by the best evidence there is.
+
+    segments from the newest base on ─► openings without a closing ─► one record each, outcome "lost"
+
+The size of the prompt is known from the opening, what a stream had delivered from its last progress:
+both are estimates and say so. Where a request went is known only of streams that had begun.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.clock import Clock, micros
+from core.dialects.counting import estimate_bytes
+from core.dialects.tokens import ESTIMATED, Tokens
+from core.ledger.journal import BASE, CLOSED, OPENED, PROGRESSED, Journal
+from core.ledger.prices import Prices
+from core.ledger.record import LOST, Opening, Progress, UsageRecord
+
+log = logging.getLogger(__name__)
+
+_record = msgspec.json.Decoder(UsageRecord)
+_opening = msgspec.json.Decoder(Opening)
+_progress = msgspec.json.Decoder(Progress)
+
+
+def recover(journal: Journal, prices: Prices, clock: Clock) -> int:
+    """Closes what an earlier process left open; returns how many requests that were.
+
+    Call it once, before the journal is used.
+    """
+    opened: dict[str, Opening] = {}
+    progress: dict[str, Progress] = {}
+    for path in _since_base(list(journal.segments().values())):
+        for line in path.read_bytes().splitlines():
+            _follow(line, opened, progress)
+    for opening in opened.values():
+        journal.close(_lost(opening, progress.get(opening.request_id), prices, clock))
+    journal.mark_base()
+    return len(opened)
+
+
+def _since_base(paths: Sequence[Path]) -> Sequence[Path]:
+    """The segments from the newest on that says what was open when it began; all where none does."""
+    for number in reversed(range(len(paths))):
+        data = paths[number].read_bytes()
+        if data.startswith(BASE + b"\n") or b"\n" + BASE + b"\n" in data:
+            return paths[number:]
+    return paths
+
+
+def _follow(line: bytes, opened: dict[str, Opening], progress: dict[str, Progress]) -> None:
+    kind, rest = line[:1], memoryview(line)[1:]
+    try:
+        if kind == OPENED:
+            opening = _opening.decode(rest)
+            opened[opening.request_id] = opening
+        elif kind == PROGRESSED:
+            state = _progress.decode(rest)
+            progress[state.request_id] = state
+        elif kind == CLOSED:
+            request_id = _record.decode(rest).request_id
+            opened.pop(request_id, None)
+            progress.pop(request_id, None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        log.warning("a line of the journal was torn")
+
+
+def _lost(opening: Opening, progress: Progress | None, prices: Prices, clock: Clock) -> UsageRecord:
+    """The record of a request whose process died: its prompt, and what its stream had delivered."""
+    tokens = Tokens(
+        input=estimate_bytes(opening.prompt_bytes),
+        output=progress.output_tokens if progress else 0,
+        source=ESTIMATED,
+    )
+    cost, source = (
+        prices.cost(progress.provider, progress.provider_type, progress.model, tokens) if progress else (None, "")
+    )
+    return UsageRecord(
+        request_id=opening.request_id,
+        created_at=opening.created_at,
+        user_id=opening.user_id,
+        credential_id=opening.credential_id,
+        surface=opening.surface,
+        operation=opening.operation,
+        requested_model=opening.requested_model,
+        provider=progress.provider if progress else "",
+        model=progress.model if progress else "",
+        status_code=500,
+        outcome=LOST,
+        error_reason="INTERNAL",
+        streamed=opening.streamed,
+        attempts=1,
+        latency_us=max(0, micros(clock.now()) - opening.created_at),
+        ttft_us=progress.ttft_us if progress else None,
+        input_tokens=tokens.input,
+        output_tokens=tokens.output,
+        cached_input_tokens=0,
+        cache_write_tokens=0,
+        reasoning_tokens=0,
+        audio_input_tokens=0,
+        audio_output_tokens=0,
+        token_source=tokens.source,
+        cost_nanousd=cost,
+        price_source=source,
+        messages=opening.messages,
+        prompt_hash=opening.prompt_hash,
+    )
