@@ -89,7 +89,7 @@ clean: ## Remove the virtual environment and all caches; the data in ./data stay
 .PHONY: proto
 proto: $(VENV)/.dev
 	@$(BIN)/buf lint
-	@main="$$(git rev-parse --verify --quiet main || git rev-parse --verify --quiet origin/main || true)"; \
+	@main="$$(git rev-parse --verify --quiet main || git rev-parse --verify --quiet origin/main)" 2>/dev/null; \
 	if [ -n "$$main" ] && git cat-file -e "$$main:buf.yaml" 2>/dev/null; then \
 		$(BIN)/buf breaking --against ".git#ref=$$main"; \
 	fi
@@ -110,7 +110,7 @@ imports: $(VENV)/.dev
 .PHONY: protoc
 protoc:
 	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(OUT) --grpc_python_out=$(OUT) --pyi_out=$(OUT) \
-		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=$(OUT) $(PROTOS)
+		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(OUT) $(PROTOS)
 
 .PHONY: compile
 compile:

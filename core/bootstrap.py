@@ -91,7 +91,11 @@ class Service:
         await self._server.start()
         deps = self.deps
         catalog = deps.catalog
-        poller = ChangePoller(deps.database, deps.clock, deps.authenticator, catalog.provider_changed, catalog.load)
+        alone = self.deps.database.is_sqlite and settings.core_workers == 1  # then only the command line changes things
+        interval = 1.0 if alone else 0.25
+        poller = ChangePoller(
+            deps.database, deps.clock, deps.authenticator, catalog.provider_changed, catalog.load, interval=interval
+        )
         for work in (
             self._shipper.run(),
             self._active.watch(),

@@ -1,6 +1,6 @@
 """Hears of what other processes changed, and makes this one look again.
 
-    changes (database) ──every 250 ms──► new notes ─┬─ user, credential ─► authenticator forgets
+    changes (database) ──every so often──► new notes ─┬─ user, credential ─► authenticator forgets
                                                     └─ provider ─────────► provider_changed, in a task
 
 Numbers are given when a note is written and seen when it is committed, so on PostgreSQL a lower
@@ -51,8 +51,11 @@ class ChangePoller:
         provider_changed: ProviderChanged,
         reload_providers: Reload,
         sleep: Sleep = asyncio.sleep,
+        interval: float = _INTERVAL,
     ) -> None:
-        """provider_changed hears the number of each provider that changed, and again where the database
+        """interval: seconds between looks.
+
+        provider_changed hears the number of each provider that changed, and again where the database
         did not answer it; reload_providers is called at first and where notes may have been missed.
         """
         self._database = database
@@ -61,6 +64,7 @@ class ChangePoller:
         self._provider_changed = provider_changed
         self._reload_providers = reload_providers
         self._sleep = sleep
+        self._interval = interval
         self._last: int | None = None  # the highest number seen; None before the first look
         self._gaps: dict[int, float] = {}  # skipped numbers, and until when they are watched
         self._looked_at = 0.0  # seconds since 1970
@@ -74,7 +78,7 @@ class ChangePoller:
         try:
             while True:
                 await self.look()
-                await self._sleep(_INTERVAL)
+                await self._sleep(self._interval)
         finally:
             for task in self._telling.values():
                 task.cancel()

@@ -9,6 +9,9 @@ from aiohttp import web
 from facade.problem import Problem, dumps
 from facade.surface import Surface
 
+# In a problem's metadata: what was wrong, where its message is the fixed words of a document.
+DETAIL = "detail"
+
 _MAX_DETAIL = 300
 
 
@@ -29,8 +32,9 @@ def answer_problem(surface: Surface, problem: Problem) -> web.Response:
     """
     body = surface.render(problem)
     headers: dict[str, str] = {}
-    if problem.message not in str(body):
-        detail = f"{problem.field_name}: {problem.message}" if problem.field_name else problem.message
+    message = problem.metadata.get(DETAIL, problem.message)
+    if message not in str(body):
+        detail = f"{problem.field_name}: {message}" if problem.field_name else message
         printable = "".join(c if c.isascii() and c.isprintable() else "?" for c in detail)
         headers["X-LLMRouter-Error-Detail"] = printable[:_MAX_DETAIL]
     if problem.retry_after is not None:

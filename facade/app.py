@@ -20,7 +20,7 @@ from facade.dispatch import Dispatcher
 from facade.endpoint import Inference
 from facade.listener import listen, listen_for_siblings, port_of
 from facade.metrics import Metrics
-from facade.operation import Operations
+from facade.operation_handler import Operations
 from facade.origins import Origins
 from facade.relay import Relay
 from facade.route import Route

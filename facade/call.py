@@ -37,6 +37,14 @@ class Call(web.BaseRequest):
         self.extra_headers: tuple[tuple[str, str], ...] = ()  # for the answer, whatever it will be
         self.answering = False  # whether the head of an answer is made
 
+    def make_request_id_unique(self) -> None:
+        """Makes an id that the client chose one that nobody had before, for at most one usage record is kept for it.
+
+        The client's own stays its beginning. Call it before anything is answered.
+        """
+        if self.request_id == self.headers.get("X-Request-Id"):
+            self.request_id = f"{self.request_id[: _MAX_REQUEST_ID - 25]}.{secrets.token_hex(12)}"
+
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         self.answering = True
         headers = response.headers

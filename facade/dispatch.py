@@ -8,10 +8,8 @@ What the inference way pays for it is one dictionary look-up, one comparison of 
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -21,29 +19,15 @@ from facade.credentials import credentials_of
 from facade.metrics import Metrics
 from facade.origins import SAFE_METHODS, Origins
 from facade.problem import Problem
+from facade.request_log import RequestLog
 from facade.route import Route
+from facade.route_table import Path, RouteTable
 from facade.surface import Surface, Surfaces
 
 log = logging.getLogger("llmrouter.http")
 
 # Logged for an answer that nobody waited for.
 _CLIENT_CLOSED = 499
-
-_PLACE = re.compile(r"\{(\w+)(\.\.\.)?\}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A path of the table and its methods."""
-
-    template: str
-    surface: Surface
-    number: int  # of the surface, in the metrics
-    routes: dict[str, Route]
-
-    @property
-    def allow(self) -> str:
-        return ", ".join(sorted({*self.routes, "OPTIONS", *(("HEAD",) if "GET" in self.routes else ())}))
 
 
 class Dispatcher:
@@ -53,33 +37,15 @@ class Dispatcher:
         self._surfaces = surfaces
         self._origins = origins
         self._metrics = metrics
-        self._fixed: dict[str, _Path] = {}
-        self._patterns: list[tuple[re.Pattern[str], _Path]] = []
+        self._log = RequestLog()
+        self._table = RouteTable(routes, surfaces)
         self.draining = False
         self._idle = asyncio.Event()
-        for route in routes:
-            self._add(route)
-
-    def _add(self, route: Route) -> None:
-        path = next((known for known in self._paths() if known.template == route.path), None)
-        if path is None:
-            path = _Path(route.path, route.surface, self._surfaces.number(route.surface), {})
-            if _PLACE.search(route.path):
-                self._patterns.append((_pattern(route.path), path))
-            else:
-                self._fixed[route.path] = path
-        if route.method in path.routes:
-            raise ValueError(f"{route.method} {route.path} is there twice")
-        path.routes[route.method] = route
-
-    def _paths(self) -> Iterable[_Path]:
-        yield from self._fixed.values()
-        yield from (path for _, path in self._patterns)
 
     async def __call__(self, call: Call) -> web.StreamResponse:
         """Answers one call, counts it, and logs it."""
         started = time.monotonic()
-        path = self._fixed.get(call.raw_path) or self._find(call)
+        path = self._table.find(call)
         surface, number = (path.surface, path.number) if path else self._stray(call)
         status = _CLIENT_CLOSED
         self._metrics.in_flight += 1
@@ -93,8 +59,8 @@ class Dispatcher:
             metrics.observe(number, status, seconds)
             if self.draining and not metrics.in_flight:
                 self._idle.set()
-            if log.isEnabledFor(logging.INFO):
-                self._log(call, path, status, seconds)
+            if path is None or not path.quiet:
+                self._log.note(call, path.template if path else "(none)", status, seconds, started)
         return response
 
     async def wait_idle(self) -> None:
@@ -103,27 +69,15 @@ class Dispatcher:
         if self._metrics.in_flight:
             await self._idle.wait()
 
-    def _find(self, call: Call) -> _Path | None:
-        path = call.path  # without the query, unescaped
-        fixed = self._fixed.get(path)
-        if fixed is not None:
-            return fixed
-        for pattern, candidate in self._patterns:
-            match = pattern.fullmatch(path)
-            if match is not None:
-                call.params = match.groupdict()
-                return candidate
-        return None
-
     def _stray(self, call: Call) -> tuple[Surface, int]:
         surface = self._surfaces.of_path(call.path)
         return surface, self._surfaces.number(surface)
 
-    async def _answer(self, call: Call, path: _Path | None, surface: Surface) -> web.StreamResponse:
+    async def _answer(self, call: Call, path: Path | None, surface: Surface) -> web.StreamResponse:
         try:
             if self._origins.cors:
                 call.extra_headers = self._origins.answer_headers(call.headers)
-            route = _route(path, call.method)
+            route = path.route(call.method) if path else None
             if route is None:
                 return self._other_method(call, path)
             self._refuse(call, route)
@@ -139,7 +93,7 @@ class Dispatcher:
             response.force_close()
         return response
 
-    def _other_method(self, call: Call, path: _Path | None) -> web.StreamResponse:
+    def _other_method(self, call: Call, path: Path | None) -> web.StreamResponse:
         """Answers what no row of the table names: HEAD of a GET is the dispatcher's, and so is OPTIONS."""
         if path is None:
             raise Problem("NOT_FOUND", "there is nothing at this path")
@@ -166,32 +120,3 @@ class Dispatcher:
         if problem.http_status in (408, 413):  # the rest of the body is not waited for
             response.force_close()
         return response
-
-    def _log(self, call: Call, path: _Path | None, status: int, seconds: float) -> None:
-        route = _route(path, call.method)
-        if route is not None and route.quiet and status < 400:
-            return
-        extra = {
-            "method": call.method if len(call.method) <= 20 else "?",
-            "path": path.template if path else "(none)",
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-            "request_id": call.request_id,
-        }
-        log.info("http", extra=extra)
-
-
-def _route(path: _Path | None, method: str) -> Route | None:
-    if path is None:
-        return None
-    return path.routes.get(method) or (path.routes.get("GET") if method == "HEAD" else None)
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """The regular expression of a path with places."""
-    parts: list[str] = []
-    end = 0
-    for place in _PLACE.finditer(template):
-        parts += [re.escape(template[end : place.start()]), f"(?P<{place[1]}>{'.+' if place[2] else '[^/]+'})"]
-        end = place.end()
-    return re.compile("".join(parts) + re.escape(template[end:]), re.DOTALL)

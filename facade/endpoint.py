@@ -9,8 +9,6 @@ HTTP status. A stream that fails later ends with an error event in the surface's
 the end mark of a complete one.
 """
 
-import asyncio
-
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -41,6 +39,7 @@ class Inference:
         async def handle(call: Call) -> web.StreamResponse:
             body = await read_body(call, self._settings.max_body, self._settings.body_timeout)
             credentials = credentials_of(call)
+            call.make_request_id_unique()
             exchange = await self._relay.open(
                 pb.CallOpen(
                     request_id=call.request_id,
@@ -50,9 +49,9 @@ class Inference:
                     api_key=credentials.api_key,
                     virtual_key=credentials.virtual_key,
                     session=credentials.session,
-                    body=body,
                     never_stream=never_stream,
-                )
+                ),
+                body,
             )
             try:
                 frame = await exchange.first
@@ -61,9 +60,8 @@ class Inference:
                 if frame.HasField("failure"):
                     raise from_status(frame.failure.status)
                 return await _stream(call, surface, exchange, frame.head)
-            except asyncio.CancelledError:
-                exchange.cancel()
-                raise
+            finally:
+                exchange.cancel()  # nothing where it is over; but a client can go away in more ways than one
 
         return handle
 

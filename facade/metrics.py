@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 
 # Upper bounds of the classes of durations, in seconds; streams take minutes.
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-_CLASSES = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")
+# Up to 999, because a provider's own status is passed on, whatever it is.
+_CLASSES = tuple(f"{digit}xx" for digit in range(10))
 
 
 class Metrics(Collector):
@@ -27,7 +28,7 @@ class Metrics(Collector):
         self.in_flight = 0
 
     def observe(self, surface: int, status: int, seconds: float) -> None:
-        """Counts one answered request. surface: its place in the list; status: 100 to 599."""
+        """Counts one answered request. surface: its place in the list; status: up to 999."""
         self._counts[surface][status // 100] += 1
         self._seconds[surface] += seconds
         self._buckets[surface][bisect_left(BOUNDS, seconds)] += 1

@@ -1,45 +1,19 @@
-"""CRUD operations as rows of a table, and the one handler that carries them out.
+"""CRUD operations as rows of a table.
 
-    Call ─► body ─► decode ─► RPC ─► encode ─► answer
-                      │         └─ AioRpcError ─► Problem
-                      └─ Problem, but 401 and 403 come first
-
-A row names a method, a path, an RPC and two pure functions. Adding an operation is adding a row.
+A row names a method, a path, an RPC and two pure functions: decode makes the RPC's request of what
+came, encode makes the answer of the RPC's reply. Adding an operation is adding a row;
+operation_handler.py carries it out, and openapi.py describes it.
 """
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
 from google.protobuf.message import Message
 
-from facade.address import ClientAddresses
-from facade.answer import answer_json
-from facade.body import read_body
-from facade.call import Call
-from facade.cores import Cores, rpc
-from facade.credentials import SESSION_COOKIE, credentials_of
-from facade.payload import Incoming, Payload, parse
-from facade.problem import Problem
-from facade.route import JSON, Access, Doc, Handler, Route
-from facade.settings import FacadeSettings
-from facade.surface import Schema, Surface
-
-# Nobody needs more for an e-mail address and a password, in bytes.
-_MAX_BODY = 1024 * 1024
-# For an operation with all its RPCs, in seconds; pulling a provider's models takes longest.
-_TIMEOUT = 60.0
-
-# The reason of a failure whose words are the operation's own; no surface's table has it.
-DOCUMENTED = "DOCUMENTED"
-
-# What tells whether a caller may call at all, where the request itself could not be read.
-_PROBES: Mapping[Access, tuple[str, Mapping[str, Any]]] = {
-    Access.USER: ("AccountService.GetAccount", {}),
-    Access.ADMIN: ("AdminService.ListUsers", {"page_size": 1}),
-}
+from facade.payload import Incoming
+from facade.route import JSON, Access, Doc
+from facade.surface import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,86 +76,3 @@ class Operation:
             parameters=self.parameters,
             description=self.description,
         )
-
-
-class Operations:
-    """Carries out rows. now: the time of day, in seconds since 1970."""
-
-    def __init__(self, cores: Cores, settings: FacadeSettings, now: Callable[[], float] = time.time) -> None:
-        self._cores = cores
-        self._settings = settings
-        self._addresses = ClientAddresses(settings.trusted_proxies)
-        self._now = now
-        self._max_body = min(settings.max_body, _MAX_BODY)
-        self._timeout = min(settings.request_timeout, _TIMEOUT)
-
-    def route(self, operation: Operation, surface: Surface) -> Route:
-        """The row as a route."""
-        return Route(
-            method=operation.method,
-            path=operation.path,
-            surface=surface,
-            handler=self._handler(operation, surface),
-            doc=operation.doc(),
-            same_site=operation.same_site,
-        )
-
-    def _handler(self, operation: Operation, surface: Surface) -> Handler:
-        async def handle(call: Call) -> web.StreamResponse:
-            try:
-                return await self._carry_out(operation, surface, call)
-            except Problem as problem:
-                if problem.reason in operation.failures:
-                    status, message = operation.failures[problem.reason]
-                    raise replace(problem, reason=DOCUMENTED, status=status, message=message) from problem
-                raise
-
-        return handle
-
-    async def _carry_out(self, operation: Operation, surface: Surface, call: Call) -> web.StreamResponse:
-        metadata = self._metadata(call, surface)
-        try:
-            incoming = Incoming(await self._payload(operation, call), call.params)
-            request = operation.decode(incoming)
-        except Problem:
-            await self._probe(operation.access, metadata)
-            raise
-        if operation.first is not None:
-            name, decode = operation.first
-            await self._cores.call(rpc(name), decode(incoming), metadata, self._timeout)
-        reply = await self._cores.call(rpc(operation.rpc), request, metadata, self._timeout)
-        return self._respond(operation, operation.encode(reply, incoming))
-
-    async def _payload(self, operation: Operation, call: Call) -> Payload:
-        if operation.request is None:
-            return Payload({})
-        return parse(await read_body(call, self._max_body, self._settings.body_timeout))
-
-    async def _probe(self, access: Access, metadata: list[tuple[str, str]]) -> None:
-        """Raises the Problem of a caller who may not call: that comes before what is wrong with the request."""
-        if access in _PROBES:
-            name, fields = _PROBES[access]
-            method = rpc(name)
-            await self._cores.call(method, method.request(**fields), metadata, self._timeout)
-
-    def _metadata(self, call: Call, surface: Surface) -> list[tuple[str, str]]:
-        return [
-            *credentials_of(call).metadata(),
-            ("x-request-id", call.request_id),
-            ("x-llmrouter-client-address", self._addresses.of(call)),
-            ("x-llmrouter-surface", surface.name),
-        ]
-
-    def _respond(self, operation: Operation, reply: Reply) -> web.Response:
-        if operation.response is None:
-            response = web.Response(status=operation.status)
-        else:
-            response = answer_json(reply.body, operation.status)
-        flags: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Lax"}
-        flags["secure"] = self._settings.secure_cookies
-        if isinstance(reply.session, SetSession):
-            max_age = max(0, int(reply.session.expires_at - self._now()))
-            response.set_cookie(SESSION_COOKIE, reply.session.token, max_age=max_age, **flags)
-        elif isinstance(reply.session, ClearSession):
-            response.del_cookie(SESSION_COOKIE, **flags)
-        return response

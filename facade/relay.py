@@ -10,10 +10,12 @@ are then reported to the same core, so that each has its usage record.
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import grpc.aio
+import msgspec
 
 from facade.problem import Problem, from_status
 from facade.settings import FacadeSettings
@@ -27,9 +29,12 @@ CREDIT_BYTES = 64 * 1024
 _PATIENCE = 5.0  # seconds that a new call waits for a core that is just starting again
 _RECONNECT_FIRST, _RECONNECT_MAX = 0.05, 1.0
 _MAX_ABANDONED = 100_000
+_MAX_MODEL = 300
 
-_LOST = Problem("UNAVAILABLE", "the service was interrupted while it answered; try again")
-_ABSENT = Problem("UNAVAILABLE", "the service is not available right now")
+# Texts and not Problems: an exception that is raised again and again collects every frame it went through.
+_LOST = "the service was interrupted while it answered; try again"
+_ABSENT = "the service is not available right now"
+_BROKEN = "the answer could not be passed on"
 
 
 class Exchange:
@@ -39,13 +44,16 @@ class Exchange:
     and `done` says how it ended: None for a complete stream, else the Problem.
     """
 
-    __slots__ = ("_link", "_pending", "done", "first", "id", "opened", "opened_at", "sink")
+    __slots__ = ("_link", "_pending", "body", "done", "first", "id", "opened", "opened_at", "sink")
 
-    def __init__(self, link: "Link", call_id: int, opened: pb.CallOpen, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, link: "Link", call_id: int, opened: pb.CallOpen, body: bytes, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._link = link
         self._pending: list[bytes] = []
         self.id = call_id
         self.opened = opened
+        self.body = body
         self.opened_at = time.time()
         self.first: asyncio.Future[pb.RouterFrame] = loop.create_future()
         self.done: asyncio.Future[Problem | None] = loop.create_future()
@@ -77,6 +85,8 @@ class Exchange:
         if not self.first.done():
             self.first.set_result(frame)
             return not frame.HasField("head")
+        if frame.HasField("head"):  # its handler was cancelled a moment ago and is about to say so
+            return False
         if not self.done.done():
             self.done.set_result(from_status(frame.failure.status) if frame.HasField("failure") else None)
         return True
@@ -105,6 +115,11 @@ class Link:
                 ("grpc.min_reconnect_backoff_ms", 50),
                 ("grpc.max_reconnect_backoff_ms", 1000),
                 ("grpc.use_local_subchannel_pool", 1),
+                (
+                    "grpc.enable_http_proxy",
+                    0,
+                ),  # the environment's proxy is for the way out, not for the way to the core
+                ("grpc.keepalive_time_ms", 60_000),  # so that a core whose machine is gone is noticed
             ],
         )
         self._stub: Any = router_pb2_grpc.RouterServiceStub(self._channel)
@@ -114,7 +129,8 @@ class Link:
         self._last_id = 0
         self._batch = pb.RelayRequest()
         self._ready = asyncio.Event()
-        self._abandoned: list[Exchange] = []
+        self._abandoned: deque[pb.CallAbandoned] = deque(maxlen=_MAX_ABANDONED)
+        self._reported: list[pb.CallAbandoned] = []  # in this session, and not known to have arrived
         self.connected = asyncio.Event()
 
     @property
@@ -122,15 +138,20 @@ class Link:
         """How many calls are under way."""
         return len(self._exchanges)
 
-    def open(self, opened: pb.CallOpen) -> Exchange:
-        """Begins a call."""
+    def open(self, opened: pb.CallOpen, body: bytes) -> Exchange:
+        """Begins a call. opened: the call without its body, which must not be changed after this."""
         self._last_id += 1
-        exchange = Exchange(self, self._last_id, opened, self._loop)
+        exchange = Exchange(self, self._last_id, opened, body, self._loop)
         self._exchanges[exchange.id] = exchange
-        self._batch.frames.add(call_id=exchange.id).open.CopyFrom(opened)
-        opened.ClearField("body")
+        frame = self._batch.frames.add(call_id=exchange.id)
+        frame.open.CopyFrom(opened)
+        frame.open.body = body
         self._ready.set()
         return exchange
+
+    def abandon(self, opened: pb.CallOpen, body: bytes, opened_at: float) -> None:
+        """Remembers a call that the core may not know of, to be reported when it can be reached."""
+        self._abandoned.append(pb.CallAbandoned(open=opened, opened_at_ms=int(opened_at * 1000), model=_model_of(body)))
 
     def credit(self, call_id: int, size: int) -> None:
         if call_id in self._exchanges:
@@ -151,6 +172,8 @@ class Link:
                 await self._session()
             except grpc.aio.AioRpcError as error:
                 log.debug("the link to the core broke: %s", error.details())
+            except Exception:
+                log.exception("a fault in the link to the core")
             finally:
                 self._break_off()
             pause = _RECONNECT_FIRST if self._loop.time() - began > 5 else min(_RECONNECT_MAX, pause * 2)
@@ -196,28 +219,51 @@ class Link:
 
     def _take(self, batch: pb.RelayResponse) -> None:
         exchanges = self._exchanges
+        self._reported = []  # they were ahead of whatever this answers
         for frame in batch.frames:
             exchange = exchanges.get(frame.call_id)
-            if exchange is not None and exchange.take(frame):
-                exchanges.pop(frame.call_id, None)
+            try:
+                if exchange is not None and exchange.take(frame):
+                    exchanges.pop(frame.call_id, None)
+            except Exception:  # of one sink, which is no fault of the other calls
+                log.exception("a frame could not be taken")
+                self.cancel(frame.call_id)
+                if exchange is not None:
+                    exchange.break_off(Problem("INTERNAL", _BROKEN))
 
     def _break_off(self) -> None:
         """Fails the calls under way and remembers them, to be reported when the core is back."""
         lost, self._exchanges = list(self._exchanges.values()), {}
         self._batch = pb.RelayRequest()
-        self._abandoned = (self._abandoned + lost)[-_MAX_ABANDONED:]
+        self._abandoned.extend(self._reported)  # twice does no harm
+        self._reported = []
         for exchange in lost:
-            exchange.break_off(_LOST)
+            self.abandon(exchange.opened, exchange.body, exchange.opened_at)
+            exchange.break_off(Problem("UNAVAILABLE", _LOST))
 
     def _report_abandoned(self) -> None:
-        lost, self._abandoned = self._abandoned, []
-        for exchange in lost:
+        self._reported = list(self._abandoned)
+        self._abandoned.clear()
+        for abandoned in self._reported:
             self._last_id += 1
-            abandoned = self._batch.frames.add(call_id=self._last_id).abandoned
-            abandoned.open.CopyFrom(exchange.opened)
-            abandoned.opened_at_ms = int(exchange.opened_at * 1000)
-        if lost:
+            self._batch.frames.add(call_id=self._last_id).abandoned.CopyFrom(abandoned)
+        if self._reported:
             self._ready.set()
+
+
+class _Named(msgspec.Struct):
+    model: str = ""
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def _model_of(body: bytes) -> str:
+    """The model that a request names, "" where that can't be read."""
+    try:
+        return _decode_named(body).model[:_MAX_MODEL]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 class Relay:
@@ -245,12 +291,22 @@ class Relay:
         """Whether a core can be reached."""
         return any(link.connected.is_set() for link in self._links)
 
-    async def open(self, opened: pb.CallOpen) -> Exchange:
-        """Begins a call at the least busy core. Raises Problem where there is none for some seconds."""
+    async def open(self, opened: pb.CallOpen, body: bytes) -> Exchange:
+        """Begins a call at the least busy core. Raises Problem where there is none for some seconds.
+
+        opened: the call without its body.
+        """
         if len(self._links) == 1 and self._links[0].connected.is_set():
-            return self._links[0].open(opened)
-        link = self._least_busy() or await self._wait_for_one()
-        return link.open(opened)
+            return self._links[0].open(opened, body)
+        link = self._least_busy()
+        if link is None:
+            arrived = time.time()
+            try:
+                link = await self._wait_for_one()
+            except BaseException:  # its client too may have gone
+                self._links[0].abandon(opened, body, arrived)
+                raise
+        return link.open(opened, body)
 
     def _least_busy(self) -> Link | None:
         connected = [link for link in self._links if link.connected.is_set()]
@@ -265,5 +321,5 @@ class Relay:
                 future.cancel()
         link = self._least_busy()
         if link is None:
-            raise _ABSENT
+            raise Problem("UNAVAILABLE", _ABSENT)
         return link

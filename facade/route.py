@@ -53,7 +53,7 @@ class Route:
 
     path: `{name}` stands for one segment, `{name...}` for the whole rest; a path without either wins.
     same_site: refused from foreign pages even where no cookie came with it, because the answer sets one.
-    quiet: not worth a line in the log at every call.
+    quiet: not worth a line in the log at every call; so is the rest of its path.
     """
 
     method: str

@@ -1,6 +1,7 @@
 """Where pytest finds what tests share; see tests/support/."""
 
 pytest_plugins = [
+    "tests.support.limit",
     "tests.support.network",
     "tests.support.database",
     "tests.support.core",

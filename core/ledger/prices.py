@@ -2,8 +2,8 @@
 
     an override for this provider and model ─► else the package genai-prices ─► else no price is known
 
-A price is looked up once per model and day and then kept, for the package takes a quarter of a
-millisecond to compute one. Models that people run themselves, and `echo`, cost nothing.
+A price is looked up once per model and then kept for a quarter of an hour, for the package takes a
+quarter of a millisecond to find one; some vendors' prices depend on the time of day. Models that people run themselves, and `echo`, cost nothing.
 """
 
 import fnmatch
@@ -23,6 +23,7 @@ from core.providers.vendors import vendor_for
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000
+_PERIOD = 15 * 60  # seconds; every known change of a price is at the start of such a period
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Prices:
         self._clock = clock
         self._overrides: tuple[Override, ...] = tuple(overrides)
         self._known: dict[tuple[str, str, str], Price | None] = {}
-        self._day = date.min
+        self._period = -1
 
     def set_overrides(self, overrides: Sequence[Override]) -> None:
         """Replaces the overrides; records already made keep their cost."""
@@ -118,10 +119,10 @@ class Prices:
         return (None, "") if price is None else (price.cost(tokens), price.source)
 
     def roll_over(self) -> None:
-        """Forgets the looked-up prices on a new day, for prices are dated. Call it now and then."""
-        today = self._clock.now().date()
-        if today != self._day:
-            self._day = today
+        """Forgets the looked-up prices when another quarter of an hour begins. Call it every few seconds."""
+        period = int(self._clock.now().timestamp()) // _PERIOD
+        if period != self._period:
+            self._period = period
             self._known.clear()
 
     def _override(self, provider: str, model: str) -> Price | None:

@@ -6,6 +6,9 @@ wrong before is a failure that the next provider can make good.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from core.dialects import openai_chat
 from core.dialects.openai_chat import Request
@@ -16,9 +19,12 @@ from core.providers.upstream import Reply
 from core.routing.lookup import Candidate
 
 _MAX_ERROR_BODY = 256 * 1024
+# What comes before the first event is passed on with it, unless it is more than this.
+_MAX_COMMENTS = 64 * 1024
 
-# The next provider may do better: our key or the model's name is wrong there, or it is overloaded or broken.
-_FALL_BACK = frozenset({401, 403, 404, 408, 409, 425, 429})
+# The next provider may do better: our key, our balance or the model's name is wrong there, or it is
+# overloaded or broken.
+_FALL_BACK = frozenset({401, 402, 403, 404, 408, 409, 425, 429})
 # The same provider may do better in a moment.
 _TRY_AGAIN = frozenset({429, 502, 503, 529})
 
@@ -98,13 +104,53 @@ async def _whole(reply: Reply, request: Request) -> Whole:
 
 
 async def _begin(reply: Reply, *, hide_usage: bool) -> Begun:
+    """Waits for the first event: comments keep a connection alive, and say nothing yet."""
     meter = StreamMeter(hide_usage=hide_usage)
     chunks = reply.chunks()
+    first = b""
     async for data in chunks:
-        first = meter.feed(data)
-        if first:
-            return Begun(reply, first, chunks, meter)
-    rest = meter.end()
-    if rest:
-        return Begun(reply, rest, chunks, meter)
-    raise ProviderError("the provider's stream ended before it began")
+        first = (first if len(first) < _MAX_COMMENTS else b"") + meter.feed(data)
+        if _has_event(first):
+            break
+    else:
+        first += meter.end()
+        if not _has_event(first):
+            raise ProviderError("the provider's stream ended before it began")
+    _refuse_error(first)
+    return Begun(reply, first, chunks, meter)
+
+
+def _has_event(data: bytes) -> bool:
+    return data.startswith(b"data:") or b"\ndata:" in data
+
+
+class _Failure(msgspec.Struct):
+    code: Any = None
+
+
+class _Event(msgspec.Struct):
+    error: _Failure | str | None = None
+    choices: msgspec.Raw | None = None
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+def _refuse_error(first: bytes) -> None:
+    """Raises UpstreamStatus where a stream begins with an error that another provider may make good.
+
+    Some providers have sent their status 200 by the time they find out.
+    """
+    if b'"error"' not in first:
+        return
+    payload = next(line for line in first.splitlines() if line.startswith(b"data:"))[5:].strip()
+    try:
+        event = _decode_event(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return  # not what we know; the caller may
+    if event.error is None or event.choices is not None:
+        return
+    code = event.error.code if isinstance(event.error, _Failure) else None
+    status = code if isinstance(code, int) and 400 <= code <= 599 else 502
+    if falls_back(status):
+        raise UpstreamStatus(status=status, body=payload)

@@ -120,6 +120,11 @@ class Pipeline:
         now = micros(self._clock.now())
         self._settlement.failed(Running(ask, call, self._clock.monotonic(), now, requested_model=model), error)
 
+    def hung_up(self, ask: Ask) -> None:
+        """Accounts for a request whose caller went away before it was run."""
+        call = Call(ask.request_id, ask.principal.user_id, math.inf)
+        self._settlement.hung_up(Running(ask, call, self._clock.monotonic(), micros(self._clock.now())))
+
     async def note_progress(self) -> None:
         """Notes in the journal how far every stream is, once a second, for ever."""
         while True:

@@ -11,6 +11,9 @@ own provider and nobody else, and what waits here for one call has a bound.
 """
 
 import asyncio
+import logging
+from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -23,6 +26,8 @@ from core.routing.reply import Answer, Ask, Streamed
 from core.routing.run import Pipeline
 from core.rpc import caller, errors
 from llmrouter.v1 import router_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 WINDOW = 256 * 1024
 """How many bytes of a stream may be under way before the caller says that it has consumed some."""
@@ -65,7 +70,7 @@ class Outbox:
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._ready = asyncio.Event()
-        self._room: asyncio.Future[None] | None = None
+        self._closing = False
 
     def frame(self, call_id: int) -> pb.RouterFrame:
         """A new frame, to be filled and then announced by `urgent` or `soon`."""
@@ -83,12 +88,18 @@ class Outbox:
         elif self._timer is None and not self._ready.is_set():
             self._timer = self._loop.call_later(_GATHER_SECONDS, self._ready.set)
 
+    def close(self) -> None:
+        """Nothing more will be added; `write_all` returns when everything is written."""
+        self._closing = True
+        self._ready.set()
+
     async def write_all(self) -> None:
-        """Writes batches for ever."""
-        while True:
+        """Writes batches until `close`. Raises whatever gRPC does where the stream is broken."""
+        while not self._closing or self._batch.frames:
             await self._ready.wait()
             await asyncio.sleep(0)  # what the loop is about to do joins this batch
-            self._ready.clear()
+            if not self._closing:
+                self._ready.clear()
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -120,28 +131,27 @@ class RelayStream:
     async def run(self) -> None:
         """Serves the stream until the caller ends it or goes away."""
         writer = self._loop.create_task(self._outbox.write_all())
+        writer.add_done_callback(partial(_end_with, asyncio.current_task()))
         try:
             while True:
                 batch = await self._context.read()
-                if batch is grpc.aio.EOF:
+                if batch is grpc.aio.EOF:  # pyright: ignore[reportAttributeAccessIssue] - there at run time
                     break
                 for frame in batch.frames:
                     self._take(frame)
-            await self._finish()
+            await self._finish(writer)
         finally:
             for call in self._calls.values():
-                if call.task is not None:
-                    call.task.cancel()
+                self._cancel(call)
             writer.cancel()
 
-    async def _finish(self) -> None:
+    async def _finish(self, writer: asyncio.Task[None]) -> None:
         """The caller will open no more calls; those that run end in peace."""
         running = [call.task for call in self._calls.values() if call.task is not None]
         if running:
             await asyncio.wait(running)
-        self._outbox.urgent()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        self._outbox.close()
+        await writer
 
     def _take(self, frame: pb.CallerFrame) -> None:
         if frame.HasField("open"):
@@ -152,37 +162,44 @@ class RelayStream:
                 call.credit(frame.credit)
         elif frame.HasField("cancel"):
             call = self._calls.get(frame.call_id)
-            if call is not None and call.task is not None:
-                call.task.cancel()
+            if call is not None:
+                self._cancel(call)
         elif frame.HasField("abandoned") and self._caller.is_facade:
-            self._background.add(task := self._loop.create_task(self._abandoned(frame.abandoned)))
-            task.add_done_callback(self._background.discard)
+            self._in_background(self._abandoned(frame.abandoned))
+
+    def _cancel(self, call: _Call) -> None:
+        """Ends a call for which nobody waits any more.
+
+        Not at once: a task that had not even begun would never do, and the request have no record.
+        """
+        if call.task is not None:
+            self._loop.call_soon(call.task.cancel)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        self._background.add(task := self._loop.create_task(work))
+        task.add_done_callback(self._background.discard)
 
     def _open(self, call_id: int, opened: pb.CallOpen) -> None:
         call = _Call(call_id)
         if call_id in self._calls:
             return self._fail(call_id, InvalidArgument("this call_id is in use", field="call_id"))
         if len(self._calls) >= _MAX_CALLS:
-            return self._fail(call_id, Unavailable("too many calls at once on one stream"))
+            error = Unavailable("too many calls at once on one stream")
+            self._in_background(self._account(opened, error))
+            return self._fail(call_id, error)
         self._calls[call_id] = call
         call.task = self._loop.create_task(self._serve(call, opened))
         return None
 
     async def _serve(self, call: _Call, opened: pb.CallOpen) -> None:
         request_id = opened.request_id if self._caller.is_facade else self._new_id("req")
+        ask: Ask | None = None
         try:
-            operation = OPERATIONS.get(opened.operation)
-            if operation is None:
-                raise InvalidArgument("unknown operation", field="operation")  # noqa: TRY301 - one way to fail
-            ask = Ask(
-                request_id=request_id,
-                operation=operation,
-                surface=opened.surface if self._caller.is_facade else "grpc",
-                principal=await self._principal(opened),
-                body=opened.body,
-                timeout=opened.timeout_ms / 1000,
-                never_stream=opened.never_stream,
-            )
+            ask = self._ask(opened, request_id, await self._principal(opened))
+            if not ask.operation:
+                error = InvalidArgument("unknown operation", field="operation")
+                self._pipeline.refused(ask, error, "")
+                raise error  # noqa: TRY301 - one way to fail
             reply = await self._pipeline.run(ask)
             if isinstance(reply, Answer):
                 self._answer(call.id, reply)
@@ -190,6 +207,8 @@ class RelayStream:
                 await self._stream(call, reply)
         except asyncio.CancelledError:
             # Whoever cancelled knows; a frame for a call that is over would only be dropped.
+            if ask is None:
+                self._in_background(self._account(opened, None))
             return
         except Exception as error:
             self._fail(call.id, errors.known(error, request_id))
@@ -205,12 +224,12 @@ class RelayStream:
         self._outbox.urgent()
 
     async def _stream(self, call: _Call, reply: Streamed) -> None:
-        head = self._outbox.frame(call.id).head
-        _fill(head, reply)
-        head.data = reply.first
-        self._outbox.urgent()
-        call.window -= len(reply.first)
         try:
+            head = self._outbox.frame(call.id).head
+            _fill(head, reply)
+            head.data = reply.first
+            self._outbox.urgent()
+            call.window -= len(reply.first)
             async for block in reply.rest:
                 if call.window <= 0:
                     await self._wait_for_credit(call)
@@ -233,6 +252,30 @@ class RelayStream:
     def _fail(self, call_id: int, error: RouterError) -> None:
         self._outbox.frame(call_id).failure.status = errors.status_of(error).SerializeToString()
         self._outbox.urgent()
+
+    def _ask(self, opened: pb.CallOpen, request_id: str, principal: Principal) -> Ask:
+        """What a call asks for; its operation is "" where that is unknown."""
+        return Ask(
+            request_id=request_id,
+            operation=OPERATIONS.get(opened.operation, ""),
+            surface=opened.surface if self._caller.is_facade else "grpc",
+            principal=principal,
+            body=opened.body,
+            timeout=opened.timeout_ms / 1000,
+            never_stream=opened.never_stream,
+        )
+
+    async def _account(self, opened: pb.CallOpen, error: RouterError | None) -> None:
+        """Accounts for a call that ended before the pipeline had it; error: None where the caller hung up."""
+        request_id = opened.request_id if self._caller.is_facade else self._new_id("req")
+        try:
+            ask = self._ask(opened, request_id, await self._principal(opened))
+        except RouterError:
+            return  # nobody's request never reached the router
+        if error is None:
+            self._pipeline.hung_up(ask)
+        else:
+            self._pipeline.refused(ask, error, "")
 
     async def _principal(self, opened: pb.CallOpen) -> Principal:
         """Who makes the call: by its own credentials, else by the stream's."""
@@ -260,6 +303,13 @@ class RelayStream:
         operation = OPERATIONS.get(opened.operation, openai_chat.CHAT)
         ask = Ask(opened.request_id, operation, opened.surface, principal, body=b"")
         self._pipeline.abandoned(ask, abandoned.opened_at_ms * 1000, abandoned.model)
+
+
+def _end_with(reader: asyncio.Task[Any] | None, writer: asyncio.Task[None]) -> None:
+    """A stream that can't be written is over: its caller must not wait for frames that never come."""
+    if not writer.cancelled() and (error := writer.exception()) is not None and reader is not None:
+        log.debug("a relay stream can't be written: %s", error)
+        reader.cancel()
 
 
 def _fill(head: pb.CallHead, reply: Answer | Streamed) -> None:

@@ -4,8 +4,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from core.secrets import Cipher, derive, internal_token, load_or_create
+from core.secrets import Cipher, derive, internal_token, load_or_create, secret_key_file, secret_key_of
+from core.settings import Settings, SettingsError
 
 OLD, NEW = "the old secret key", "the new secret key"
 
@@ -62,3 +65,21 @@ def test_a_file_that_holds_no_key_is_refused_and_left_alone(tmp_path: Path):
     with pytest.raises(ValueError, match="holds no secret key"):
         load_or_create(path)
     assert path.read_text() == "short\n"
+
+
+def test_a_key_that_is_set_wins_over_the_file(tmp_path: Path):
+    made = secret_key_of(Settings(data_dir=tmp_path))
+    assert secret_key_of(Settings(data_dir=tmp_path)) == made
+    assert secret_key_file(Settings(data_dir=tmp_path)).read_text().strip() == made
+    assert secret_key_of(Settings(data_dir=tmp_path, secret_key="one that is set")) == "one that is set"
+
+
+def test_a_file_that_holds_no_key_stops_the_start(tmp_path: Path):
+    secret_key_file(Settings(data_dir=tmp_path)).write_text("")
+    with pytest.raises(SettingsError, match="holds no secret key"):
+        secret_key_of(Settings(data_dir=tmp_path))
+
+
+def test_what_is_derived_is_what_rfc_5869_says():
+    hkdf = HKDF(SHA256(), 32, salt=None, info=b"llmrouter:internal")
+    assert derive("a secret key of ours", "internal") == hkdf.derive(b"a secret key of ours")

@@ -57,6 +57,7 @@ BAD = [
     ("LLMROUTER_SESSION_TTL", "1"),
     ("LLMROUTER_REQUEST_TIMEOUT", "soon"),
     ("LLMROUTER_MAX_BODY", "32MB"),
+    ("LLMROUTER_TRUSTED_PROXIES", "proxy.example.com"),
     ("LLMROUTER_DRAIN_TIMEOUT", "-1"),
     ("LLMROUTER_JOURNAL_LIMIT", "1"),
 ]

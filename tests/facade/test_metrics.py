@@ -42,6 +42,12 @@ def test_requests_are_counted_by_surface_and_class_of_status():
     assert found[f"{name}_bucket", (("le", "+Inf"), ("surface", "openai"))] == 1
 
 
+def test_a_status_that_does_not_exist_is_counted_too():
+    metrics = Metrics(("console",))
+    metrics.observe(0, 999, 0.1)
+    assert samples(metrics.text())["llmrouter_http_requests_total", (("status", "9xx"), ("surface", "console"))] == 1
+
+
 def test_a_duration_on_a_bound_belongs_to_it():
     metrics = Metrics(("console",))
     metrics.observe(0, 200, BOUNDS[0])

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import grpc
-import grpc.aio
 import pytest
 
 from core.clock import SystemClock
@@ -237,7 +236,7 @@ async def test_an_error_without_words_names_its_status(
 async def test_a_long_error_is_cut_so_that_it_fits_into_the_trailers(
     inference: Inference, openai_upstream: OpenAIUpstream, character: str
 ):
-    said = {"message": f"a\n{character * 50_000}", "type": character * 5000, "code": character * 5000}
+    said = {"message": f"a\n{character * 10_000}", "type": character * 5000, "code": character * 5000}
     openai_upstream.always(error(400, body=json.dumps({"error": said}).encode()))
     failed = await failure(inference.router.CompleteChat(COMPLETE, metadata=inference.metadata))
     assert failed.reason == "UPSTREAM_STATUS"

@@ -72,6 +72,11 @@ async def test_a_bad_new_user_is_400(admin: httpx.AsyncClient, change: dict[str,
     assert (response.status_code, response.json()) == (400, {"error": "invalid payload"})
 
 
+async def test_what_is_wrong_with_a_payload_is_in_a_header(admin: httpx.AsyncClient):
+    response = await admin.post("/api/users", json=NEW | {"password": "short"})
+    assert response.headers["x-llmrouter-error-detail"] == "password: the password must have 6 characters or more"
+
+
 async def test_an_address_can_be_used_once(admin: httpx.AsyncClient):
     await admin.post("/api/users", json=NEW)
     response = await admin.post("/api/users", json=NEW | {"email": "NEW@example.com"})
