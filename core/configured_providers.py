@@ -34,7 +34,7 @@ async def bring_in_line(deps: Deps, declared: Sequence[DeclaredProvider]) -> Non
         for provider in declared:
             row = rows.get(provider.name)
             if row is not None and row.source not in _YIELDING:
-                done.append((logging.WARNING, row.name, f"is declared by the file and by the {row.source}, which wins"))
+                done.append((logging.WARNING, row.name, f"has the source '{row.source}' and is left alone"))
             elif said := await _bring(connection, deps, provider, row, entries.get(row.id, []) if row else []):
                 done.append((logging.INFO, provider.name, said))
         names = {provider.name for provider in declared}

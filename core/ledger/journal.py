@@ -1,8 +1,8 @@
 """The journal: where a request is safe before its caller has the answer's last byte.
 
-    data/journal/<slot>/id                 this journal's name in the database
-    data/journal/<slot>/lock               held by the process that writes here
-    data/journal/<slot>/1764000001.log     segments, in order; deleted once they are in the database
+    data/journal/<slot>/id                      this journal's name in the database
+    data/journal/<slot>/lock                    held by the process that writes here
+    data/journal/<slot>/1764000000000001.log    segments, in order; deleted once they are in the database
 
 One line to a fact, by a plain write(), which survives the death of the process:
 
@@ -76,9 +76,9 @@ class Journal:
             self._open: dict[str, bytes] = {}  # the lines of what is open, by request_id
             self._states: dict[str, bytes] = {}  # the latest Progress of each, where there is one
             self._kept: deque[tuple[str, bytes]] = deque()  # closing lines that could not be written yet
-            # Seconds since 1970, for a number must never come back: the database remembers how far it is
+            # Microseconds since 1970, for a number must never come back: the database remembers how far it is
             # in which segment, also when the files were deleted or restored from a backup.
-            self.segment = max(max(earlier, default=0), int(time.time()))
+            self.segment = max(max(earlier, default=0), time.time_ns() // 1000)
             self._file = -1
             self._size = 0
             self._torn = False  # the last line is incomplete
@@ -91,6 +91,10 @@ class Journal:
         """The segments there are, in order."""
         paths = {int(path.stem): path for path in self.folder.glob("*.log") if path.stem.isdigit()}
         return dict(sorted(paths.items()))
+
+    def path(self, segment: int) -> Path:
+        """Where a segment is, or was."""
+        return self.folder / f"{segment:016d}.log"
 
     @property
     def backlog(self) -> int:
@@ -175,7 +179,9 @@ class Journal:
         self._waiting = max(0, self._waiting - size)
 
     def release(self) -> None:
-        """Closes the files and lets others have the journal."""
+        """Closes the files and lets others have the journal. Once more does nothing."""
+        if self._lock < 0:
+            return
         self.flush()
         os.close(self._file)
         os.close(self._lock)
@@ -199,7 +205,7 @@ class Journal:
 
     def _start_segment(self, *, based: bool) -> None:
         """Begins a segment, with the lines of what is still open where older segments shall be able to go."""
-        path = self.folder / f"{self.segment + 1:010d}.log"
+        path = self.path(self.segment + 1)
         head = b"".join([*self._open.values(), *self._states.values(), BASE, b"\n"]) if based else b""
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

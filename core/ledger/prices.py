@@ -2,8 +2,9 @@
 
     an override for this provider and model ─► else the package genai-prices ─► else no price is known
 
-A price is looked up once per model and then kept for a quarter of an hour, for the package takes a
-quarter of a millisecond to find one; some vendors' prices depend on the time of day. Models that people run themselves, and `echo`, cost nothing.
+A price is looked up once per model and then kept for a quarter of an hour: the package takes a quarter
+of a millisecond to find one, and some vendors' prices depend on the time of day. Models that people run
+themselves, and `echo`, cost nothing.
 """
 
 import fnmatch

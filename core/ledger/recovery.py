@@ -34,7 +34,8 @@ def recover(journal: Journal, prices: Prices, clock: Clock) -> int:
     opened: dict[str, Opening] = {}
     progress: dict[str, Progress] = {}
     for path in _since_base(list(journal.segments().values())):
-        for line in path.read_bytes().splitlines():
+        data = path.read_bytes()
+        for line in data[: data.rfind(b"\n") + 1].splitlines():  # whole lines, which are what is shipped
             _follow(line, opened, progress)
     for opening in opened.values():
         journal.close(_lost(opening, progress.get(opening.request_id), prices, clock))

@@ -130,7 +130,7 @@ class Shipper:
     def _read(self) -> bytes:
         """The next whole lines; moves on to the next segment at the end of one."""
         while True:
-            path = self._journal.folder / f"{self._segment:010d}.log"
+            path = self._journal.path(self._segment)
             finished = self._segment < self._journal.segment  # asked before reading: it grows no more
             data = _lines_at(path, self._position)
             if data or not finished:

@@ -12,7 +12,7 @@ import itertools
 import math
 import re
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -60,16 +60,27 @@ class EchoReply:
         self.status = status
         self.content_type = content_type
         self._pieces = pieces
+        self._taken = 0
         self._pause = pause
+        self._began = asyncio.get_running_loop().time()
+
+    @property
+    def over(self) -> bool:
+        return self._taken >= len(self._pieces)
 
     async def read(self) -> bytes:
-        return b"".join([piece async for piece in self.chunks()])
+        return b"".join(self._pieces)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for number, piece in enumerate(self._pieces):
-            if number and self._pause:
-                await asyncio.sleep(self._pause)
-            yield piece
+    def arrived(self) -> bytes:
+        due = len(self._pieces)
+        if self._pause:
+            due = min(due, 1 + int((asyncio.get_running_loop().time() - self._began) / self._pause))
+        pieces, self._taken = self._pieces[self._taken : due], max(due, self._taken)
+        return b"".join(pieces)
+
+    async def more(self) -> None:
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, self._began + self._taken * self._pause - now))
 
     def close(self) -> None:
         self._pieces = ()

@@ -4,7 +4,7 @@ Everything that does not change from request to request (URLs, headers, the prox
 There are no timers here: core/routing/active.py watches all calls with one.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from urllib.request import proxy_bypass_environment
 
@@ -23,16 +23,20 @@ _MODELS_TIMEOUT = 10.0
 _MAX_MODELS_BYTES = 32 * 1024 * 1024
 _MAX_MODELS = 20_000
 _MAX_RETRY_AFTER = 24 * 3600.0
+_NO_LISTING = "the provider's list of models is not what the OpenAI API describes"
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 
 
 class HttpReply:
     """A provider's answer over HTTP."""
 
-    __slots__ = ("_response", "content_type", "headers", "retry_after", "status")
+    __slots__ = ("_content", "_pending", "_response", "_seen", "content_type", "headers", "retry_after", "status")
 
     def __init__(self, response: aiohttp.ClientResponse, clock: Clock) -> None:
         self._response = response
+        self._content = response.content
+        self._pending = b""  # read already, not taken yet
+        self._seen = 0  # bytes of the body that were read
         headers = response.headers
         self.status = response.status
         self.content_type = _plain(headers.get("Content-Type", ""))
@@ -58,13 +62,33 @@ class HttpReply:
             raise ProviderError("the provider's answer broke off") from error
         return b"".join(pieces)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        content = self._response.content
+    @property
+    def over(self) -> bool:
+        return not self._pending and self._content.at_eof()
+
+    def arrived(self) -> bytes:
+        content = self._content
+        if self._pending:
+            data, self._pending = self._pending, b""
+            return data
+        if content.total_bytes == self._seen:
+            if content.exception() is not None:
+                raise StreamInterrupted from content.exception()
+            return b""
+        self._seen = content.total_bytes
         try:
-            while data := await content.readany():
-                yield data
+            return content.read_nowait()
         except (aiohttp.ClientError, OSError) as error:
             raise StreamInterrupted from error
+
+    async def more(self) -> None:
+        if self._pending:
+            return
+        try:
+            self._pending = await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise StreamInterrupted from error
+        self._seen = self._content.total_bytes
 
     def close(self) -> None:
         # Closing rather than releasing: the provider shall stop, and the rest must not be read.
@@ -150,10 +174,12 @@ class _Listing(msgspec.Struct):
 def _model_names(body: bytes) -> list[str]:
     """The ids in a list of models: `{"data": […]}`, or a bare array as some vendors have it."""
     try:
-        listing = msgspec.json.decode(body, type=_Listing | list[_Listed])
+        listing: _Listing | list[_Listed] = msgspec.json.decode(body, type=_Listing | list[_Listed])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefreshFailed("the provider's list of models is not what the OpenAI API describes") from error
-    listed = listing if isinstance(listing, list) else listing.data or listing.models or []
+        raise RefreshFailed(_NO_LISTING) from error
+    listed = listing if isinstance(listing, list) else listing.data if listing.data is not None else listing.models
+    if listed is None:  # an error in a good answer's clothes, say, must not pass for a provider without models
+        raise RefreshFailed(_NO_LISTING)
     names = dict.fromkeys(model.id or model.name for model in listed[:_MAX_MODELS])
     return [name for name in names if 0 < len(name) <= 300]
 

@@ -1,12 +1,12 @@
 """What the router asks of a provider, whatever is behind it.
 
     routing ─► Upstream.send(operation, body) ─► Reply ─┬─ read()    the whole body
-                                                       └─ chunks()  as it arrives
+                                                       └─ arrived()  as it comes
 
 Implementations: core/providers/http_upstream.py (every vendor) and core/providers/echo.py.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,8 +49,17 @@ class Reply(Protocol):
         """The whole body. Raises ProviderError where it breaks off or is too large."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises StreamInterrupted where it breaks off."""
+    @property
+    def over(self) -> bool:
+        """Whether the whole body has been taken."""
+        ...
+
+    def arrived(self) -> bytes:
+        """What of the body has come since the last time, b"" for nothing. Raises StreamInterrupted."""
+        ...
+
+    async def more(self) -> None:
+        """Waits until there may be something to take, or the end. Raises StreamInterrupted."""
         ...
 
     def close(self) -> None:

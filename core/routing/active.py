@@ -116,3 +116,9 @@ class ActiveCalls:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.sweep()
+
+
+def uncancel() -> int:
+    """Takes back a cancellation that was meant for what this task was waiting for; returns how many are left."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.uncancel()

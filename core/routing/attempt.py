@@ -4,7 +4,6 @@ For a plain answer that is the whole body; for a stream it is its first event. E
 wrong before is a failure that the next provider can make good.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +43,6 @@ class Begun:
 
     reply: Reply
     first: bytes
-    chunks: AsyncIterator[bytes]
     meter: StreamMeter
 
 
@@ -106,18 +104,17 @@ async def _whole(reply: Reply, request: Request) -> Whole:
 async def _begin(reply: Reply, *, hide_usage: bool) -> Begun:
     """Waits for the first event: comments keep a connection alive, and say nothing yet."""
     meter = StreamMeter(hide_usage=hide_usage)
-    chunks = reply.chunks()
     first = b""
-    async for data in chunks:
-        first = (first if len(first) < _MAX_COMMENTS else b"") + meter.feed(data)
-        if _has_event(first):
+    while not _has_event(first):
+        if reply.over:
+            first += meter.end()
+            if not _has_event(first):
+                raise ProviderError("the provider's stream ended before it began")
             break
-    else:
-        first += meter.end()
-        if not _has_event(first):
-            raise ProviderError("the provider's stream ended before it began")
+        await reply.more()
+        first = (first if len(first) < _MAX_COMMENTS else b"") + meter.feed(reply.arrived())
     _refuse_error(first)
-    return Begun(reply, first, chunks, meter)
+    return Begun(reply, first, meter)
 
 
 def _has_event(data: bytes) -> bool:

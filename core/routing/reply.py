@@ -1,7 +1,7 @@
-"""What goes into the pipeline and what comes out of it."""
+"""What goes into the pipeline, and a whole answer that comes out of it; a stream is in stream.py."""
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.auth import Principal
 from core.dialects.tokens import NO_TOKENS, Tokens
@@ -38,18 +38,4 @@ class Answer:
     headers: Sequence[tuple[str, str]]
     body: bytes
     tokens: Tokens = NO_TOKENS
-    cost_nanousd: int | None = None
-
-
-@dataclass(slots=True)
-class Streamed:
-    """An answer that is still coming. Iterate `rest` to its end, or close it."""
-
-    place: Place
-    status: int
-    content_type: str
-    headers: Sequence[tuple[str, str]]
-    first: bytes = b""
-    rest: AsyncGenerator[bytes, None] = field(init=False)
-    tokens: Tokens = NO_TOKENS  # known when the stream is over
     cost_nanousd: int | None = None

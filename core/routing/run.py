@@ -10,37 +10,34 @@ was cancelled or was hung up on is settled like any other.
 import asyncio
 import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from core.clock import Clock, micros
 from core.dialects import openai_chat
 from core.errors import (
-    DeadlineExceeded,
     Internal,
     ProviderError,
     ProviderTimeout,
     RouterError,
-    StreamInterrupted,
     Unavailable,
     UnknownModel,
     UpstreamStatus,
 )
 from core.metrics import Metrics
-from core.routing.active import ActiveCalls, Call
+from core.routing.active import ActiveCalls, Call, uncancel
 from core.routing.attempt import Begun, Whole, attempt, try_again
 from core.routing.catalog import Catalog
 from core.routing.health import Health
 from core.routing.lookup import Candidate
-from core.routing.reply import Answer, Ask, Place, Streamed
+from core.routing.reply import Answer, Ask, Place
 from core.routing.settlement import Running, Settlement
+from core.routing.stream import Streamed
 
 _ROUNDS = 2  # how often each candidate is asked at most
 _MAX_ATTEMPTS = 6
 _BACKOFF = 0.25  # seconds before the second round, jittered
 _MAX_PAUSE = 5.0  # a provider that says to come back later than this is not waited for
 _PROGRESS_SECONDS = 1.0
-_LAST_WORDS = 2.0  # seconds to end an answer after its end mark, so that the connection to the provider can be kept
-_CALLER_PATIENCE = 600.0  # seconds that a caller may leave a stream unread
 
 
 class Pipeline:
@@ -90,7 +87,7 @@ class Pipeline:
             if call.cause is None:
                 self._settlement.hung_up(running)
                 raise
-            _uncancel()
+            uncancel()
             self._settlement.failed(running, call.cause)
             raise call.cause from None
         except UpstreamStatus as error:
@@ -152,11 +149,7 @@ class Pipeline:
         running.meter = outcome.meter
         running.call.deadline = math.inf if not ask.timeout else running.call.deadline
         self._streams.add(running)
-        streamed = Streamed(place, reply.status, reply.content_type, reply.headers)
-        streamed.rest = self._stream(running, outcome, streamed)
-        # Begun here, so that closing it always settles the request.
-        streamed.first = await anext(streamed.rest)
-        return streamed
+        return Streamed(running, outcome, place, self._settlement, self._leave)
 
     async def _attempts(self, running: Running, candidates: Sequence[Candidate]) -> Whole | Begun:
         """Asks the candidates in turn, until one answers or nothing is left to try."""
@@ -199,7 +192,7 @@ class Pipeline:
                 raise
             error, call.cause = call.cause, None
             self._note_failure(candidate, error)
-            if _uncancel():  # the caller went away at the same moment
+            if uncancel():  # the caller went away at the same moment
                 raise
             raise error from None  # it was this provider's time that was up, not the request's
         finally:
@@ -208,64 +201,6 @@ class Pipeline:
             self._health.succeeded(target.id)
         self._metrics.attempt(target.name, "ok")
         return outcome
-
-    async def _stream(self, running: Running, begun: Begun, streamed: Streamed) -> AsyncGenerator[bytes, None]:
-        """A stream from its first event on, in blocks of whole events as the network brings them."""
-        assert running.candidate is not None
-        call, meter = running.call, begun.meter
-        idle = running.candidate.upstream.target.idle_timeout
-        complete = False
-        try:
-            if meter.done:
-                self._settle_stream(running, streamed)
-            # While the caller takes its time, the provider's does not run.
-            call.expect(_CALLER_PATIENCE, DeadlineExceeded)
-            yield begun.first
-            call.expect(_LAST_WORDS if meter.done else idle)
-            async for data in begun.chunks:
-                if block := meter.feed(data):
-                    if meter.done:
-                        self._settle_stream(running, streamed)
-                    call.expect(_CALLER_PATIENCE, DeadlineExceeded)
-                    yield block
-                    call.expect(_LAST_WORDS if meter.done else idle)
-            rest = meter.end()
-            if not meter.complete:
-                raise StreamInterrupted  # noqa: TRY301 - settled below, like every other end
-            self._settle_stream(running, streamed)
-            complete = True
-            if rest:
-                yield rest
-        except (asyncio.CancelledError, GeneratorExit):
-            if call.cause is None:
-                self._settlement.hung_up(running)
-                raise
-            _uncancel()
-            if not (meter.done and isinstance(call.cause, ProviderTimeout)):  # else all is said, and only the end late
-                self._settlement.failed(running, call.cause)
-                raise call.cause from None
-        except RouterError as error:
-            # Broken off after its end mark: the caller has everything.
-            if not meter.done:
-                self._settlement.failed(running, error)
-                raise
-        except Exception:
-            self._settlement.failed(running, Internal())
-            raise
-        finally:
-            if not complete:
-                begun.reply.close()
-            self._streams.discard(running)
-            self._leave(running)
-
-    def _settle_stream(self, running: Running, streamed: Streamed) -> None:
-        if running.settled:
-            return
-        assert running.meter is not None
-        assert running.request is not None
-        meter = running.meter
-        streamed.tokens = meter.usage or meter.tokens(openai_chat.prompt_tokens(running.request))
-        streamed.cost_nanousd = self._settlement.answered(running, streamed.status, streamed.tokens)
 
     def _mirrored(self, running: Running, error: UpstreamStatus) -> Answer:
         """A provider's error answer, for which no other provider could make good."""
@@ -289,10 +224,5 @@ class Pipeline:
 
     def _leave(self, running: Running) -> None:
         self._metrics.in_flight -= 1
+        self._streams.discard(running)
         self._active.remove(running.call)
-
-
-def _uncancel() -> int:
-    """Takes back a cancellation that was meant for what this task was waiting for; returns how many are left."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.uncancel()

@@ -7,14 +7,14 @@ A request that can't be made into a body has its usage record too. A stream is s
 its RPC ends: what is left of it is closed, or told of its failure, before the RPC is over.
 """
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 from core.errors import InvalidArgument, ProviderError, TooLarge
-from core.routing.reply import Answer, Ask, Streamed
+from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
+from core.routing.stream import Streamed
 from core.rpc import caller, upstream_error
 from core.rpc.stream_events import Event, StreamEvents
 
@@ -89,27 +89,27 @@ async def deliver(context: Context, reply: Answer | Streamed, events: StreamEven
     if isinstance(reply, Answer):
         await _write(context, events.whole(reply))
         return
-    rest = reply.rest
+    rest = reply.blocks()
     try:
         block = reply.first
         while True:
-            await _write(context, await _translated(reply, events, block))
+            await _write(context, _translated(reply, events, block))
             try:
                 block = await anext(rest)
             except StopAsyncIteration:
                 break
         await _write(context, events.end(reply.tokens, reply.cost_nanousd))
     finally:
-        await rest.aclose()  # settles the request now, whatever ended the loop
+        await rest.aclose()
+        reply.close()  # settles the request now, whatever ended the loop
 
 
-async def _translated(reply: Streamed, events: StreamEvents[Event], block: bytes) -> list[Event]:
+def _translated(reply: Streamed, events: StreamEvents[Event], block: bytes) -> list[Event]:
     try:
         return events.block(block)
     except ProviderError as error:
         # Told to the pipeline, so that it accounts for a failure of the provider's and not for a hang-up.
-        with contextlib.suppress(ProviderError, StopAsyncIteration):
-            await reply.rest.athrow(error)
+        reply.fail(error)
         raise
 
 

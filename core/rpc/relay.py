@@ -1,13 +1,13 @@
 """RouterService.Relay: many calls over one long-lived stream, many frames to a message.
 
     reader ─► a task for each call ─► pipeline ─┬─► outbox ─► writer: one message for all that waits
-                    ▲ credit, cancel            │
-                    └───────────────────────────┘
+                                                └─► live streams, looked at by one pump
 
 A gRPC message costs the same whether it carries one frame or fifty, so frames wait for each other:
-those that somebody waits for go out when the loop has done what it was doing, the rest of a stream
-within three milliseconds. Each call has a window of its own: a caller that reads slowly holds up its
-own provider and nobody else, and what waits here for one call has a bound.
+those that somebody waits for go out when the loop has done what it was doing; what has come of the
+streams is collected every one to three milliseconds, by one task for all of them. Each call has a
+window of its own: a caller that reads slowly holds up its own provider and nobody else, and what
+waits here for one call has a bound.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from core.auth import WRITE, Authenticator, Principal, Secrets
 from core.dialects import openai_chat
 from core.errors import InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
-from core.routing.reply import Answer, Ask, Streamed
+from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
+from core.routing.stream import Streamed
 from core.rpc import caller, errors
 from llmrouter.v1 import router_pb2 as pb
 
@@ -32,9 +33,10 @@ log = logging.getLogger(__name__)
 WINDOW = 256 * 1024
 """How many bytes of a stream may be under way before the caller says that it has consumed some."""
 
-_GATHER_SECONDS = 0.003
+# Seconds from one look at the streams to the next: the more there are, the more goes into one message.
+_TICK_OF_FEW, _TICK_OF_MANY = 0.001, 0.003
+_FEW = 8
 _MAX_CALLS = 10_000  # at once on one stream
-_MAX_BATCH_BYTES = 1024 * 1024
 
 OPERATIONS = {
     pb.OPERATION_CHAT_COMPLETION: openai_chat.CHAT,
@@ -46,18 +48,26 @@ OPERATIONS = {
 class _Call:
     """One call of the stream."""
 
-    __slots__ = ("id", "task", "wake", "window")
+    __slots__ = ("id", "stream", "task", "window")
 
     def __init__(self, call_id: int) -> None:
         self.id = call_id
         self.window = WINDOW
-        self.wake: asyncio.Future[None] | None = None  # waits for credit
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None  # until it has its answer, or the head of it
+        self.stream: Streamed | None = None  # from then on
 
     def credit(self, size: int) -> None:
+        """The caller has consumed so many bytes."""
+        held = self.window <= 0
         self.window = min(self.window + size, WINDOW)
-        if self.wake is not None and not self.wake.done() and self.window > 0:
-            self.wake.set_result(None)
+        if held and self.window > 0 and self.stream is not None:
+            self.stream.hold(False)
+
+    def spend(self, size: int) -> None:
+        """So many bytes go to the caller."""
+        self.window -= size
+        if self.window <= 0 and self.stream is not None:
+            self.stream.hold(True)
 
 
 class Outbox:
@@ -65,28 +75,17 @@ class Outbox:
 
     def __init__(self, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         self._context = context
-        self._loop = asyncio.get_running_loop()
         self._batch = pb.RelayResponse()
-        self._size = 0
-        self._timer: asyncio.TimerHandle | None = None
         self._ready = asyncio.Event()
         self._closing = False
 
     def frame(self, call_id: int) -> pb.RouterFrame:
-        """A new frame, to be filled and then announced by `urgent` or `soon`."""
+        """A new frame, to be filled and then announced by `ready`."""
         return self._batch.frames.add(call_id=call_id)
 
-    def urgent(self) -> None:
-        """Somebody waits for what was added: it goes out as soon as the loop comes round."""
+    def ready(self) -> None:
+        """What was added goes out as soon as the loop comes round."""
         self._ready.set()
-
-    def soon(self, size: int) -> None:
-        """What was added may wait a moment for company. size: its bytes."""
-        self._size += size
-        if self._size >= _MAX_BATCH_BYTES:
-            self._ready.set()
-        elif self._timer is None and not self._ready.is_set():
-            self._timer = self._loop.call_later(_GATHER_SECONDS, self._ready.set)
 
     def close(self) -> None:
         """Nothing more will be added; `write_all` returns when everything is written."""
@@ -100,10 +99,7 @@ class Outbox:
             await asyncio.sleep(0)  # what the loop is about to do joins this batch
             if not self._closing:
                 self._ready.clear()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            batch, self._batch, self._size = self._batch, pb.RelayResponse(), 0
+            batch, self._batch = self._batch, pb.RelayResponse()
             if batch.frames:
                 await self._context.write(batch)
 
@@ -124,6 +120,8 @@ class RelayStream:
         self._context = context
         self._caller = caller.current()
         self._calls: dict[int, _Call] = {}
+        self._live: dict[int, _Call] = {}  # those whose streams are being relayed
+        self._pump: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(context)
         self._background: set[asyncio.Task[None]] = set()
@@ -141,8 +139,10 @@ class RelayStream:
                     self._take(frame)
             await self._finish(writer)
         finally:
-            for call in self._calls.values():
+            for call in tuple(self._calls.values()):
                 self._cancel(call)
+            if self._pump is not None:
+                self._pump.cancel()
             writer.cancel()
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
@@ -150,6 +150,8 @@ class RelayStream:
         running = [call.task for call in self._calls.values() if call.task is not None]
         if running:
             await asyncio.wait(running)
+        if self._pump is not None:
+            await self._pump
         self._outbox.close()
         await writer
 
@@ -173,7 +175,16 @@ class RelayStream:
         Not at once: a task that had not even begun would never do, and the request have no record.
         """
         if call.task is not None:
-            self._loop.call_soon(call.task.cancel)
+            self._loop.call_soon(self._end, call)
+        else:
+            self._end(call)
+
+    def _end(self, call: _Call) -> None:
+        if call.stream is not None:
+            call.stream.close()
+            self._over(call)
+        elif call.task is not None:
+            call.task.cancel()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         self._background.add(task := self._loop.create_task(work))
@@ -204,7 +215,7 @@ class RelayStream:
             if isinstance(reply, Answer):
                 self._answer(call.id, reply)
             else:
-                await self._stream(call, reply)
+                self._begin(call, reply)
         except asyncio.CancelledError:
             # Whoever cancelled knows; a frame for a call that is over would only be dropped.
             if ask is None:
@@ -213,7 +224,8 @@ class RelayStream:
         except Exception as error:
             self._fail(call.id, errors.known(error, request_id))
         finally:
-            self._calls.pop(call.id, None)
+            if call.stream is None:
+                self._calls.pop(call.id, None)
 
     def _answer(self, call_id: int, reply: Answer) -> None:
         head = self._outbox.frame(call_id).answer.head
@@ -221,37 +233,56 @@ class RelayStream:
         head.data = reply.body
         if reply.cost_nanousd is not None:
             head.cost_nanousd = reply.cost_nanousd
-        self._outbox.urgent()
+        self._outbox.ready()
 
-    async def _stream(self, call: _Call, reply: Streamed) -> None:
+    def _begin(self, call: _Call, stream: Streamed) -> None:
+        """Sends the head of a stream; the rest goes with all others at each tick."""
+        head = self._outbox.frame(call.id).head
+        _fill(head, stream)
+        head.data = stream.first
+        self._outbox.ready()
+        call.stream, call.task = stream, None
+        call.spend(len(stream.first))
+        self._live[call.id] = call
+        if self._pump is None:
+            self._pump = self._loop.create_task(self._relay_streams())
+
+    async def _relay_streams(self) -> None:
+        """Relays what has come of every stream, tick by tick, as long as there are streams."""
+        while self._live:
+            await asyncio.sleep(_TICK_OF_FEW if len(self._live) <= _FEW else _TICK_OF_MANY)
+            for call in tuple(self._live.values()):
+                self._relay(call)
+        self._pump = None
+
+    def _relay(self, call: _Call) -> None:
+        """Relays what has come of one stream, as far as its window goes."""
+        stream = call.stream
+        assert stream is not None
         try:
-            head = self._outbox.frame(call.id).head
-            _fill(head, reply)
-            head.data = reply.first
-            self._outbox.urgent()
-            call.window -= len(reply.first)
-            async for block in reply.rest:
-                if call.window <= 0:
-                    await self._wait_for_credit(call)
-                call.window -= len(block)
+            while call.window > 0 or stream.stopped:
+                block = stream.take()
+                if block is None:
+                    self._outbox.frame(call.id).end.SetInParent()
+                    return self._over(call)
+                if not block:
+                    return None
+                call.spend(len(block))
                 self._outbox.frame(call.id).data = block
-                self._outbox.soon(len(block))
-        finally:
-            await reply.rest.aclose()  # settles the request now, whatever ended the loop
-        self._outbox.frame(call.id).end.SetInParent()
-        self._outbox.urgent()
+                self._outbox.ready()
+        except Exception as error:
+            self._fail(call.id, errors.known(error, stream.request_id))
+            self._over(call)
+        return None
 
-    async def _wait_for_credit(self, call: _Call) -> None:
-        while call.window <= 0:
-            call.wake = self._loop.create_future()
-            try:
-                await call.wake
-            finally:
-                call.wake = None
+    def _over(self, call: _Call) -> None:
+        self._live.pop(call.id, None)
+        self._calls.pop(call.id, None)
+        self._outbox.ready()
 
     def _fail(self, call_id: int, error: RouterError) -> None:
         self._outbox.frame(call_id).failure.status = errors.status_of(error).SerializeToString()
-        self._outbox.urgent()
+        self._outbox.ready()
 
     def _ask(self, opened: pb.CallOpen, request_id: str, principal: Principal) -> Ask:
         """What a call asks for; its operation is "" where that is unknown."""

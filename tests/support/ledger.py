@@ -46,13 +46,18 @@ def record(request_id: str, **fields: Any) -> UsageRecord:
 
 
 def lines_of(journal: Journal) -> list[bytes]:
-    """All lines of a journal, in order."""
-    return [line for path in journal.segments().values() for line in path.read_bytes().splitlines()]
+    """All whole lines of a journal, in order."""
+    return [line for path in journal.segments().values() for line in lines_in(path.read_bytes())]
+
+
+def lines_in(data: bytes) -> list[bytes]:
+    """The whole lines of a segment."""
+    return data[: data.rfind(b"\n") + 1].splitlines()
 
 
 def kinds_of(path: Path) -> bytes:
     """The kinds of the lines of a segment: b"OPC"."""
-    return b"".join(line[:1] for line in path.read_bytes().splitlines())
+    return b"".join(line[:1] for line in lines_in(path.read_bytes()))
 
 
 def closed_in(lines: Iterable[bytes]) -> list[UsageRecord]:

@@ -332,6 +332,7 @@ class OpenAIUpstream:
         self.models = [MODEL]
         self.requests: list[Received] = []  # what was POSTed, in order
         self.pulls = 0  # how often the models were asked for
+        self.listing: Answer | None = None  # what is answered then; None for `models`
         self.connections = 0  # open now
         self.port = 0
         self._script: list[Answer] = []
@@ -412,6 +413,8 @@ class OpenAIUpstream:
     def _choose(self, request: Received) -> Answer:
         if request.method == "GET":
             self.pulls += 1
+            if self.listing is not None:
+                return self.listing
             listed = [{"id": model, "object": "model", "owned_by": "tests"} for model in self.models]
             return whole(json.dumps({"object": "list", "data": listed}).encode())
         self.requests.append(request)

@@ -202,6 +202,11 @@ class Service:
             answer.raise_for_status()
             return answer.json()
 
+    async def remove_provider(self, provider_id: int) -> None:
+        """Takes a provider away again."""
+        async with self.client(cookies={"session": self.session}) as client:
+            (await client.delete(f"/api/providers/{provider_id}")).raise_for_status()
+
     async def records(self, selection: Selection | None = None) -> list[UsageRow]:
         """The usage records that are in the database now, the oldest first."""
         database = Database(self.database_url)

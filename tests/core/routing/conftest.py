@@ -28,9 +28,10 @@ from core.routing.active import ActiveCalls
 from core.routing.catalog import Catalog
 from core.routing.health import Health
 from core.routing.lookup import Route, RouteTarget
-from core.routing.reply import Answer, Ask, Streamed
+from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
 from core.routing.settlement import Settlement
+from core.routing.stream import Streamed
 from core.secrets import Cipher
 from core.settings import Settings
 from core.store import providers, usage
@@ -115,7 +116,7 @@ class Stage:
 
 async def rest_of(streamed: Streamed) -> bytes:
     """A whole stream, from its first block on."""
-    return streamed.first + b"".join([block async for block in streamed.rest])
+    return streamed.first + b"".join([block async for block in streamed.blocks()])
 
 
 @pytest.fixture

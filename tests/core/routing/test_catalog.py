@@ -23,7 +23,7 @@ from core.store.providers import ProviderChange, ProviderRow
 from tests.support.clock import FakeClock
 from tests.support.core import SECRET_KEY
 from tests.support.database import on_sqlite
-from tests.support.openai_upstream import OpenAIUpstream
+from tests.support.openai_upstream import MODEL, Answer, OpenAIUpstream, error, redirect, refuse, whole
 from tests.support.upstreams import FakeUpstream, Shelf
 
 pytestmark = on_sqlite
@@ -311,6 +311,55 @@ async def test_models_are_pulled_over_http(wired: Wired, openai_upstream: OpenAI
     await catalog.refresh_due()
     assert set(catalog.models()) == {"m", "team/m"}
     assert catalog.runtime(1).error == "the provider could not be reached: the connection was refused"
+
+
+@pytest.mark.parametrize(
+    ("listing", "says"),
+    [
+        (error(500), "the provider answered 500 when asked for its models"),
+        (error(401, "bad key sk-1"), "the provider answered 401 when asked for its models"),
+        (redirect("http://127.0.0.1:1/"), "the provider answered 302 when asked for its models"),
+        (whole(b"<html>", content_type="text/html"), "not what the OpenAI API describes"),
+        (whole(b""), "not what the OpenAI API describes"),
+        (whole(b'{"error": {"message": "overloaded"}}'), "not what the OpenAI API describes"),
+        (whole(b'{"data": {"id": "m"}}'), "not what the OpenAI API describes"),
+        (whole(b'{"data": [{"id": 7}]}'), "not what the OpenAI API describes"),
+        (whole(b'{"data": [', missing=10), "the connection broke off"),
+        (refuse(), "the connection broke off"),
+    ],
+)
+async def test_what_is_no_list_of_models_empties_none(
+    wired: Wired, openai_upstream: OpenAIUpstream, listing: Answer, says: str
+) -> None:
+    number = await wired.add("a", base_url=openai_upstream.base_url)
+    catalog = wired.catalog()
+    await catalog.load()
+    await catalog.refresh_due()
+    openai_upstream.listing = listing
+    with pytest.raises(RefreshFailed, match=says):
+        await catalog.refresh(number)
+    assert set(catalog.models()) == {MODEL}
+
+
+@pytest.mark.parametrize(
+    ("listing", "models"),
+    [
+        (b'{"object": "list", "data": []}', set[str]()),
+        (b"[]", set[str]()),
+        (b'[{"id": "x"}, {"name": "y"}, {"id": ""}, {"id": "x"}]', {"x", "y"}),
+        (b'{"models": [{"name": "z"}]}', {"z"}),
+        (b'{"data": [{"id": "' + b"n" * 301 + b'"}, {"id": "w", "more": {}}]}', {"w"}),
+    ],
+)
+async def test_lists_of_models_come_in_several_shapes(
+    wired: Wired, openai_upstream: OpenAIUpstream, listing: bytes, models: set[str]
+) -> None:
+    openai_upstream.listing = whole(listing)
+    await wired.add("a", base_url=openai_upstream.base_url)
+    catalog = wired.catalog()
+    await catalog.load()
+    await catalog.refresh_due()
+    assert set(catalog.models()) == models
 
 
 async def test_a_key_that_cannot_be_read_takes_its_provider_out_and_is_told_once(

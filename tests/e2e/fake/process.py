@@ -41,7 +41,7 @@ class FakeProvider:
 
     def let(self, name: str, count: int = 1) -> None:
         """Lets so many more events of a stream through."""
-        self._client.post(f"/{name}/let", params={"count": count}).raise_for_status()
+        self._client.post("/let", params={"name": name, "count": count}).raise_for_status()
 
     def let_all(self, name: str) -> None:
         """Lets all further events of a name through."""
@@ -49,13 +49,13 @@ class FakeProvider:
 
     def arrived(self, name: str) -> dict[str, Any]:
         """The body of the next request of that name that this was not asked for yet; waits for it."""
-        answer = self._client.get(f"/{name}/arrived")
+        answer = self._client.get("/arrived", params={"name": name})
         answer.raise_for_status()
         return answer.json()
 
     def wait_hung_up(self, name: str) -> None:
         """Returns once a client of that name went away before its answer's end."""
-        self._client.get(f"/{name}/hung_up").raise_for_status()
+        self._client.get("/hung_up", params={"name": name}).raise_for_status()
 
     def close(self) -> None:
         self._client.close()

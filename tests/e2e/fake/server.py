@@ -2,11 +2,11 @@
 and ends with its standard input.
 
     /v1/…                          OpenAI's API, for the key KEY
-    POST /control/{name}/let       lets so many more events of the streams called {name} through
-    GET  /control/{name}/arrived   waits until a request called {name} is there, and tells its body
-    GET  /control/{name}/hung_up   waits until a client of one went away before its answer's end
+    POST /control/let?name=…       lets so many more events of the streams of that name through
+    GET  /control/arrived?name=…   waits until a request of that name is there, and tells its body
+    GET  /control/hung_up?name=…   waits until a client of one went away before its answer's end
 
-A request is called what its field "x_hold" says; a stream with that field waits before each event.
+A request is named what its field "x_hold" says; a stream with that field waits before each event.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ class FakeProvider:
             [
                 web.get("/v1/models", self._models),
                 web.post("/v1/{operation:.+}", self._operation),
-                web.post("/control/{name}/let", self._let),
-                web.get("/control/{name}/arrived", self._arrived),
-                web.get("/control/{name}/hung_up", self._hung_up),
+                web.post("/control/let", self._let),
+                web.get("/control/arrived", self._arrived),
+                web.get("/control/hung_up", self._hung_up),
             ]
         )
         return app
@@ -108,14 +108,14 @@ class FakeProvider:
 
     async def _let(self, request: web.Request) -> web.Response:
         for _ in range(int(request.query.get("count", "1"))):
-            self._held[request.match_info["name"]].passes.release()
+            self._held[request.query["name"]].passes.release()
         return web.json_response({})
 
     async def _arrived(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._held[request.match_info["name"]].arrived.get())
+        return web.json_response(await self._held[request.query["name"]].arrived.get())
 
     async def _hung_up(self, request: web.Request) -> web.Response:
-        await self._held[request.match_info["name"]].hung_up.get()
+        await self._held[request.query["name"]].hung_up.get()
         return web.json_response({})
 
 

@@ -44,8 +44,8 @@ class Said:
 def answer_to(body: Body) -> Said:
     """What a chat or a completion is answered."""
     tools: list[Body] = body.get("tools") or []
-    asked_last = (body.get("messages") or [{}])[-1].get("role")
-    if tools and asked_last != "tool" and body.get("tool_choice") != "none":
+    messages: list[Body] = body.get("messages") or [{}]
+    if tools and messages[-1].get("role") != "tool" and body.get("tool_choice") != "none":
         function: Body = tools[0]["function"]
         return Said(_split(_sample(function.get("parameters") or {})), "tool_calls", function["name"])
     form: Body = body.get("response_format") or {}
@@ -56,7 +56,7 @@ def answer_to(body: Body) -> Said:
 
 
 def _sample(schema: Body) -> str:
-    return json.dumps({name: SAMPLE for name in schema.get("properties", {})})
+    return json.dumps(dict.fromkeys(schema.get("properties", {}), SAMPLE))
 
 
 def _split(text: str) -> list[str]:
