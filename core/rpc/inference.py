@@ -7,11 +7,13 @@ A request that can't be made into a body has its usage record too. A stream is s
 its RPC ends: what is left of it is closed, or told of its failure, before the RPC is over.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 from core.errors import InvalidArgument, ProviderError, TooLarge
+from core.routing.active import uncancel
 from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
 from core.routing.stream import Streamed
@@ -99,6 +101,10 @@ async def deliver(context: Context, reply: Answer | Streamed, events: StreamEven
             except StopAsyncIteration:
                 break
         await _write(context, events.end(reply.tokens, reply.cost_nanousd))
+    except asyncio.CancelledError:
+        if not reply.stopped or uncancel():
+            raise
+        reply.take()  # raises why it was ended from outside
     finally:
         await rest.aclose()
         reply.close()  # settles the request now, whatever ended the loop
