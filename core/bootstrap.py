@@ -76,7 +76,7 @@ class Service:
         self._shipper = shipper
         self._active = active
         self._prices = prices
-        self._server, self._health = build_server(deps, internal_token(secret_key))
+        self._server, self._health, self._service_names = build_server(deps, internal_token(secret_key))
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -110,7 +110,8 @@ class Service:
         if self._worker == 0:
             orphans = Orphans(settings.journal_dir, self._journal.folder, deps.database, self._prices, deps.clock)
             self._background(orphans.watch())
-        await self._health.set("", SERVING)
+        for name in ("", *self._service_names):
+            await self._health.set(name, SERVING)
 
     async def reload(self) -> None:
         """Reads the configuration file again; a bad one changes nothing and raises SettingsError."""

@@ -30,8 +30,8 @@ class Health(Protocol):
         ...
 
 
-def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, Health]:
-    """A server that is not bound or started yet, and the servicer that tells its health."""
+def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, Health, Sequence[str]]:
+    """A server that is not bound or started yet, the servicer that tells its health, and its services' full names."""
     gate = Gate(deps.authenticator, internal_token, deps.clock, deps.new_id)
     limit = deps.settings.max_body + _ENVELOPE
     server = grpc.aio.server(
@@ -49,7 +49,7 @@ def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, Heal
     healthy = cast("Health", health.aio.HealthServicer())  # pyright: ignore[reportAttributeAccessIssue] - there at run time
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    return server, healthy
+    return server, healthy, names
 
 
 def _services() -> Sequence[Callable[[grpc.aio.Server, Deps], str]]:

@@ -31,7 +31,7 @@ while [[ $1 == -* ]]; do
     esac
 done
 if [[ $2 == list ]]; then
-    exec "$BUF" curl --list-services --http2-prior-knowledge "http://$1"
+    exec "$BUF" curl --protocol grpc --list-services --http2-prior-knowledge "http://$1"
 fi
 exec "$BUF" curl --protocol grpc --http2-prior-knowledge "${options[@]}" -d "$data" "http://$1/$2"
 """
