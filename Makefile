@@ -41,7 +41,7 @@ migrate: install ## Bring the database's tables up to date
 ##@ To work on it
 .PHONY: test
 test: $(VENV)/.dev ## Run the tests (ARGS="-k name -x")
-	@$(BIN)/python -m pytest -m "not real" $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
 check: lint type proto gen-check imports test ## Run everything that CI runs

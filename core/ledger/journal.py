@@ -118,6 +118,10 @@ class Journal:
             raise Unavailable("the usage journal can't be written") from error
         self._open[opening.request_id] = line
 
+    def reopen(self, opening: Opening) -> None:
+        """Notes what an earlier process let in and did not close; nothing is written for it."""
+        self._open[opening.request_id] = OPENED + _encode(opening) + b"\n"
+
     def progress(self, states: list[Progress]) -> None:
         """Notes how far streams are, in one write. Where the disk takes nothing, the next time must do."""
         lines = {state.request_id: PROGRESSED + _encode(state) + b"\n" for state in states}

@@ -38,6 +38,8 @@ def recover(journal: Journal, prices: Prices, clock: Clock) -> int:
         for line in data[: data.rfind(b"\n") + 1].splitlines():  # whole lines, which are what is shipped
             _follow(line, opened, progress)
     for opening in opened.values():
+        journal.reopen(opening)
+    for opening in opened.values():
         journal.close(_lost(opening, progress.get(opening.request_id), prices, clock))
     journal.mark_base()
     return len(opened)

@@ -5,7 +5,9 @@ There are no timers here: core/routing/active.py watches all calls with one.
 """
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.request import proxy_bypass_environment
 
 import aiohttp
@@ -25,6 +27,11 @@ _MAX_MODELS = 20_000
 _MAX_RETRY_AFTER = 24 * 3600.0
 _NO_LISTING = "the provider's list of models is not what the OpenAI API describes"
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+_GONE_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
+
+# Which connection the request of this task may have, and then which one it got.
+_ANY, _KEPT, _NEW = "any", "kept", "new"
+_connection: ContextVar[str] = ContextVar("connection", default=_ANY)
 
 
 class HttpReply:
@@ -125,18 +132,28 @@ class HttpUpstream:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout, sock_read=None)
 
     async def send(self, operation: str, body: bytes) -> HttpReply:
+        _connection.set(_ANY)
         try:
-            response = await self._session.post(
-                self._urls[operation],
-                data=body,
-                headers=self._headers,
-                timeout=self._timeout,
-                proxy=self._proxy,
-                allow_redirects=False,
-            )
+            try:
+                response = await self._post(operation, body)
+            except _GONE_STALE as error:
+                if _connection.get() != _KEPT or not _before_a_byte(error):
+                    raise
+                _connection.set(_NEW)  # the others that we keep may be as old
+                response = await self._post(operation, body)
         except _UNREACHABLE as error:
             raise ProviderError(f"the provider '{self.target.name}' could not be reached") from error
         return HttpReply(response, self._clock)
+
+    async def _post(self, operation: str, body: bytes) -> aiohttp.ClientResponse:
+        return await self._session.post(
+            self._urls[operation],
+            data=body,
+            headers=self._headers,
+            timeout=self._timeout,
+            proxy=self._proxy,
+            allow_redirects=False,
+        )
 
     async def models(self) -> list[str]:
         timeout = aiohttp.ClientTimeout(total=_MODELS_TIMEOUT)
@@ -152,10 +169,27 @@ class HttpUpstream:
         return _model_names(body)
 
 
+def _before_a_byte(error: Exception) -> bool:
+    """Whether a connection ended before anything of an answer came: the provider had closed what we kept."""
+    return not isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(error.message, str)
+
+
+class _Connections(aiohttp.TCPConnector):
+    """The pool, which says whether it gave a connection that was kept, and gives a new one on demand."""
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        if _connection.get() == _NEW:
+            return None
+        kept = await super()._get(key, traces)
+        if kept is not None:
+            _connection.set(_KEPT)
+        return kept
+
+
 def open_session() -> aiohttp.ClientSession:
     """The pool of connections to all providers. Call it inside the running loop."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=75),
+        connector=_Connections(limit=0, ttl_dns_cache=60, keepalive_timeout=75),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
     )

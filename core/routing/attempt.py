@@ -143,7 +143,7 @@ def _refuse_error(first: bytes) -> None:
     payload = next(line for line in first.splitlines() if line.startswith(b"data:"))[5:].strip()
     try:
         event = _decode_event(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return  # not what we know; the caller may
     if event.error is None or event.choices is not None:
         return

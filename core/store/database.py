@@ -8,7 +8,7 @@ sqlalchemy.exc.IntegrityError, for the use case to name.
 
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,7 +85,8 @@ class translated:  # noqa: N801 - reads as a verb where it is used
 
 def _create_engine(url: str) -> AsyncEngine:
     if url.startswith("sqlite"):
-        engine = create_async_engine(url, pool_size=_POOL_SIZE, max_overflow=0, connect_args={"timeout": _BUSY_TIMEOUT})
+        options: dict[str, Any] = {"timeout": _BUSY_TIMEOUT, "factory": _SqliteConnection}
+        engine = create_async_engine(url, pool_size=_POOL_SIZE, max_overflow=0, connect_args=options)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
@@ -97,6 +98,19 @@ def _create_engine(url: str) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={"timeout": _CONNECT_TIMEOUT, "command_timeout": 60},
     )
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """A connection that ends its transaction when it is closed.
+
+    SQLite itself waits with that until the last cursor is gone. Where a task is cancelled in the middle of
+    a statement, an exception keeps one alive until the garbage is collected, and with it the write lock.
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

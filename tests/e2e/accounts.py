@@ -62,24 +62,31 @@ class Account:
     usage: "Stub"
     _ending: ExitStack
 
-    def client(self, mount: str = "/v1", **options: Any) -> openai.OpenAI:
-        """OpenAI's client, as anybody would make it but for its retries, which would be further requests."""
-        transport = openai.DefaultHttpxClient(trust_env=False)
+    def client(
+        self, mount: str = "/v1", *, api_key: str = "", max_retries: int = 0, timeout: float = 30.0
+    ) -> openai.OpenAI:
+        """OpenAI's client, as anybody would make it but for its retries, which would be further requests.
+
+        api_key: another one than the account's; timeout: in seconds.
+        """
         return self._ending.enter_context(
             openai.OpenAI(
                 base_url=f"{self.service.base_url}{mount}",
-                http_client=transport,
-                **{"api_key": self.key, "max_retries": 0, "timeout": 30, **options},
+                api_key=api_key or self.key,
+                max_retries=max_retries,
+                timeout=timeout,
+                http_client=openai.DefaultHttpxClient(trust_env=False),
             )
         )
 
-    def async_client(self, mount: str = "/v1", **options: Any) -> openai.AsyncOpenAI:
+    def async_client(self, mount: str = "/v1") -> openai.AsyncOpenAI:
         """OpenAI's asynchronous client; use it in `async with`."""
-        transport = openai.DefaultAsyncHttpxClient(trust_env=False)
         return openai.AsyncOpenAI(
             base_url=f"{self.service.base_url}{mount}",
-            http_client=transport,
-            **{"api_key": self.key, "max_retries": 0, "timeout": 30, **options},
+            api_key=self.key,
+            max_retries=0,
+            timeout=30.0,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
         )
 
     def records(self, count: int) -> list[usage_pb2.UsageRecord]:

@@ -74,7 +74,7 @@ def test_a_tool_is_called_and_its_answer_heard(account: Account, provider: Provi
     )
     (choice,) = asked.choices
     assert choice.finish_reason == "tool_calls"
-    (call,) = choice.message.tool_calls or ()
+    [call] = choice.message.tool_calls or []
     assert call.type == "function"
     assert call.function.name == "weather"
     assert json.loads(call.function.arguments) == {"city": provider.sample}

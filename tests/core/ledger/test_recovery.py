@@ -70,6 +70,19 @@ def test_segments_older_than_a_base_are_not_read(tmp_path: Path):
     assert Counter(each.request_id for each in closed_in(lines_of(recovered(tmp_path / "000"))))["open"] == 1
 
 
+def test_what_was_cut_off_is_recovered_however_much_waits_for_the_database(tmp_path: Path):
+    journal = take(tmp_path / "000")
+    for number in range(10):
+        journal.open(opening(f"req_{number}"))
+    journal.release()
+    full = Journal(tmp_path / "000", limit=100, segment_bytes=600)
+    assert recover(full, Prices(CLOCK), CLOCK) == 10
+    assert len(full.segments()) > 2
+    assert full.dropped == 0
+    assert len(closed_in(lines_of(full))) == 10
+    full.release()
+
+
 def test_a_crash_during_recovery_is_recovered_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     journal = take(tmp_path / "000")
     for number in range(3):

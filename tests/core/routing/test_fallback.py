@@ -76,7 +76,7 @@ USELESS: dict[str, Callable[[], Answer]] = {
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 async def test_what_is_no_answer_is_made_good_by_the_next_provider(stage: Stage, what: str, streamed: bool) -> None:
     first, second = await two(stage)
-    first.script(USELESS[what]())
+    first.always(USELESS[what]())
     if streamed:
         reply = await stage.stream()
         assert b"there." in await rest_of(reply)
@@ -84,7 +84,8 @@ async def test_what_is_no_answer_is_made_good_by_the_next_provider(stage: Stage,
         reply = await stage.answer()
         assert b"Hello there." in reply.body
     assert (reply.place.provider, reply.status) == ("second", 200)
-    assert asked(first, second) == [1, 1]
+    # A kept connection that ends without a byte may just have gone stale, so a new one is tried.
+    assert asked(first, second) == [2 if what == "a closed connection" else 1, 1]
     assert second.requests[0].headers["authorization"] == "Bearer sk-of-second"
     assert stage.pauses == []
     record = await stage.record()

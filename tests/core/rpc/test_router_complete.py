@@ -122,9 +122,10 @@ async def test_the_raw_answer_is_the_providers_to_the_letter(inference: Inferenc
     assert (await inference.router.CompleteText(text, metadata=inference.metadata)).raw_json == body.decode()
 
 
-async def test_the_callers_own_request_id_does_not_name_the_record(
-    inference: Inference, openai_upstream: OpenAIUpstream
+async def test_the_callers_own_request_id_is_logged_but_does_not_name_the_record(
+    inference: Inference, openai_upstream: OpenAIUpstream, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("INFO", "llmrouter.rpc")
     openai_upstream.always(chat())
     metadata = (*inference.metadata, ("x-request-id", "mine"))
     ids: set[str] = set()
@@ -135,6 +136,8 @@ async def test_the_callers_own_request_id_does_not_name_the_record(
         told: Any = await call.initial_metadata()
         assert dict(told)["x-request-id"] == answer.routing.request_id
     assert "mine" not in ids
+    logged = [vars(entry) for entry in caplog.records if entry.name == "llmrouter.rpc"]
+    assert {(entry["request_id"], entry["client_request_id"]) for entry in logged} == {(each, "mine") for each in ids}
     assert {record.request_id for record in await inference.records()} == ids
     assert len(ids) == 2
 

@@ -265,6 +265,15 @@ async def test_an_event_that_is_no_json_is_the_providers_failure(inference: Infe
     assert (record.outcome, record.error_reason) == ("failed", "PROVIDER_ERROR")
 
 
+async def test_an_event_that_is_nested_too_deeply_is_the_providers_failure(
+    inference: Inference, openai_upstream: OpenAIUpstream
+):
+    openai_upstream.script(sse([b'data: {"error":' + b"[" * 100_000 + b"\n\n"]))
+    _, failed = await begin(inference).broken()
+    assert failed.reason == "PROVIDER_ERROR"
+    assert (await inference.record()).error_reason == "PROVIDER_ERROR"
+
+
 async def test_who_cancels_between_two_events_ends_the_providers_work(
     inference: Inference, openai_upstream: OpenAIUpstream
 ):

@@ -1,6 +1,7 @@
 """The database, the same on SQLite and PostgreSQL: transactions, broken rules, outages."""
 
 import asyncio
+import gc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -205,3 +206,25 @@ async def test_an_outage_in_a_transaction_is_told_as_such(database: Database, da
         await write()
     await postgres.mend(database_url)
     assert await count(database) == 0
+
+
+@on_sqlite
+async def test_a_write_that_is_cancelled_leaves_nothing_locked(database: Database):
+    async def insert() -> None:
+        async with database.write() as connection:
+            await connection.execute(sa.text("CREATE TABLE IF NOT EXISTS notes (n INTEGER)"))
+            await connection.execute(sa.text("INSERT INTO notes VALUES (1) RETURNING n"))
+
+    await insert()
+    gc.disable()  # what is left behind shall not be cleared away by chance
+    try:
+        for turns in range(30):
+            writing = asyncio.create_task(insert())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            async with asyncio.timeout(5):
+                await insert()
+    finally:
+        gc.enable()
