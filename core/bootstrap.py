@@ -221,6 +221,8 @@ async def build(
             "usage_dropped_records", "Refused requests that the journal had no room for", lambda: float(journal.dropped)
         )
         if worker == 0:
+            for variable in settings.without_effect:
+                log.warning("%s is set, and nothing in this version reads it", variable)
             await ensure_administrator(deps)
             if settings.config_file is not None:
                 await bring_in_line(deps, configured.providers)

@@ -6,8 +6,9 @@ Only the module of the command that was asked for is imported, and each imports 
 needs it: the supervisor lives as long as the service and should cost neither time nor memory.
 
 Whatever goes wrong ends in one line that says what to do, and in an exit code: 2 for a wrong command
-line, 78 for a setting that can't be used, 69 for a database that does not answer, 1 for the rest.
-With LLMROUTER_LOG_LEVEL=debug the Python trace comes with it.
+line, 78 for a setting that can't be used, 69 for a database that does not answer, 70 for a fault of ours,
+1 for the rest. With LLMROUTER_LOG_LEVEL=debug the Python trace comes with it; a fault in a process of the
+service brings it always, for nobody can try that again.
 """
 
 import os
@@ -32,6 +33,8 @@ COMMANDS = {
     "config": "check a configuration file",
     "version": "show the version",
 }
+
+_PROCESSES = ("serve", "core", "facade")
 
 # Not shown: for `serve` alone.
 _INTERNAL = ("first_account",)
@@ -67,13 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if os.environ.get("LLMROUTER_LOG_LEVEL", "").lower() == "debug":
+        from core.commands.failure import EX_SOFTWARE, explain
+
+        message, code = explain(error)
+        debugging = os.environ.get("LLMROUTER_LOG_LEVEL", "").lower() == "debug"
+        if debugging or (code == EX_SOFTWARE and name in _PROCESSES):
             import traceback
 
             traceback.print_exc()
-        from core.commands.failure import explain
-
-        return _complain(*explain(error))
+        return _complain(message, code)
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:

@@ -55,7 +55,7 @@ async def _ensure(deps: Deps, name: str, kind: str, base_url: str, api_key: str,
             await changes.note(connection, "provider", row.id, deps.clock.now())
     except IntegrityError:
         return  # another process was faster
-    log.info("provider '%s' was declared by the %s", name, source)
+    log.info("provider '%s' was added, source %s", name, source)
 
 
 def _compare(before: ProviderRow, api_key: str, cipher: Cipher) -> None:

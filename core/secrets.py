@@ -15,6 +15,11 @@ from pathlib import Path
 
 from core.settings import Settings, SettingsError
 
+_OTHER_KEY = (
+    "its key was encrypted with another secret key: put that into LLMROUTER_SECRET_KEYS_OLD, "
+    "or enter the provider's key anew"
+)
+
 
 def derive(secret_key: str, purpose: str) -> bytes:
     """32 bytes for one purpose (HKDF-SHA-256, RFC 5869): knowing one purpose's bytes tells nothing of another's.
@@ -96,11 +101,11 @@ class Cipher:
         try:
             return self._fernet.decrypt(data).decode()
         except self._refused:
-            raise ValueError("encrypted with another secret key") from None
+            raise ValueError(_OTHER_KEY) from None
 
     def rotate(self, data: bytes) -> bytes:
         """The same text, encrypted with the current key. Raises ValueError like decrypt."""
         try:
             return self._fernet.rotate(data)
         except self._refused:
-            raise ValueError("encrypted with another secret key") from None
+            raise ValueError(_OTHER_KEY) from None

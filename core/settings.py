@@ -103,6 +103,11 @@ class Settings:
         return Path(tempfile.gettempdir()) / f"llmrouter-{os.getuid()}-{name}"
 
     @property
+    def without_effect(self) -> tuple[str, ...]:
+        """The variables that were set although nothing reads them yet."""
+        return tuple(variable for variable in RESERVED if variable in self.environ)
+
+    @property
     def journal_dir(self) -> Path:
         return self.data_dir / "journal"
 
@@ -231,6 +236,9 @@ VARIABLES = {
     "LLMROUTER_DRAIN_TIMEOUT": ("drain_timeout", _number(0, 24 * 3600)),
     "LLMROUTER_JOURNAL_LIMIT": ("journal_limit", _count(1024 * 1024, 1 << 50)),
 }
+
+# They have their names and their checks, but what they are for does not exist yet.
+RESERVED = ("LLMROUTER_REDIS_URL", "LLMROUTER_BOOTSTRAP_TOKEN", "LLMROUTER_REGISTRATION")
 
 
 def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:

@@ -12,6 +12,7 @@ not cost memory for it.
 """
 
 import logging
+import os
 import selectors
 import signal
 import socket
@@ -28,6 +29,10 @@ log = logging.getLogger("llmrouter.supervisor")
 EX_UNAVAILABLE = 69  # the database does not answer
 EX_CONFIG = 78  # a setting, a taken port, a wrong key
 _FATAL = (EX_UNAVAILABLE, EX_CONFIG)
+
+# What the workers' environment has where the user's has nothing else. glibc gives each of gRPC's many
+# threads a heap of its own unless it is told not to: a third more memory, for no speed.
+_DEFAULTS = {"MALLOC_ARENA_MAX": "2"}
 
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 5.0
@@ -69,6 +74,7 @@ class Worker:
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - the commands are our own
                 [*self.spec.command, "--supervisor-fd", str(theirs.fileno())],
+                env=_DEFAULTS | os.environ,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *pass_fds),
                 process_group=0,  # so that Ctrl-C reaches the supervisor alone, which stops all in order
@@ -125,13 +131,17 @@ class Supervisor:
         drain: float,
         on_ready: Callable[[], None] = lambda: None,
         pass_fds: Sequence[int] = (),
+        terminal: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """drain: seconds that each stage has to finish; on_ready: called once, as soon as all are ready."""
+        """drain: seconds that each stage has to finish; on_ready: called once, as soon as all are ready;
+        terminal: a file descriptor of the terminal that this was started on, where it was.
+        """
         self._workers = [Worker(spec) for spec in specs]
         self._drain = drain
         self._on_ready = on_ready
         self._pass_fds = pass_fds
+        self._terminal = terminal
         self._clock = clock
         self._announced = False
         self._stopping: int | None = None  # the stage that is being stopped
@@ -169,6 +179,8 @@ class Supervisor:
             selector.select(timeout)
 
     def _signalled(self, number: int) -> None:
+        if number == signal.SIGHUP and self._terminal is not None and not os.isatty(self._terminal):
+            number = signal.SIGTERM  # somebody closed the window
         if number == signal.SIGHUP:
             for worker in self._workers:
                 if worker.spec.reloads and worker.ready:

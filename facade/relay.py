@@ -25,7 +25,7 @@ from llmrouter.v1 import router_pb2_grpc
 log = logging.getLogger(__name__)
 
 # Consumed bytes are reported in pieces of this size: a quarter of a call's window.
-CREDIT_BYTES = 64 * 1024
+CREDIT_BYTES = 32 * 1024
 _PATIENCE = 5.0  # seconds that a new call waits for a core that is just starting again
 _RECONNECT_FIRST, _RECONNECT_MAX = 0.05, 1.0
 _MAX_ABANDONED = 100_000

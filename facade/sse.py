@@ -11,7 +11,7 @@ from aiohttp import web
 from facade.relay import CREDIT_BYTES, Exchange
 
 # Above this much unsent data the client counts as slow, and gets no further credit until it has read.
-_SLOW_BYTES = 64 * 1024
+_SLOW_BYTES = 32 * 1024
 
 
 class ChunkWriter:
@@ -49,6 +49,7 @@ class ChunkWriter:
 
     def close(self) -> None:
         """Nothing more is written."""
+        self._exchange.sink = None  # else the two hold each other, and with them the memory of whole batches
         if self._draining is not None:
             self._draining.cancel()
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from core import logs, process, sockets
 from core.commands.address import check_free
-from core.commands.failure import explain
+from core.commands.failure import in_one_line
 from core.commands.instance import locked
+from core.commands.process_options import add_process_options
 from core.settings import Settings
 from core.supervised import Supervised
 
@@ -30,8 +31,7 @@ log = logging.getLogger("llmrouter.core")
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("--worker", type=int, default=0, metavar="N", help="its number where several run (default 0)")
-    parser.add_argument("--supervisor-fd", type=int, metavar="FD", help="used by `llmrouter serve`")
+    add_process_options(parser)
 
 
 def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
@@ -75,7 +75,7 @@ async def _serve(settings: Settings, worker: int, supervised: Supervised) -> Non
         try:
             await service.reload()
         except Exception as error:  # the old configuration stays in force
-            log.error("the configuration was not changed: %s", explain(error)[0])  # noqa: TRY400 - the line says it all
+            log.error("the configuration was not changed: %s", in_one_line(error))  # noqa: TRY400 - the line says it all
         else:
             log.info("the configuration was read again")
     await _stopped(service.stop(settings.drain_timeout), told)

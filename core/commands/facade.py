@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from core import logs, process, sockets
+from core.commands.process_options import add_process_options
 from core.secrets import internal_token, secret_key_file, secret_key_of
 from core.settings import Settings, SettingsError
 from core.supervised import Supervised
@@ -22,14 +23,13 @@ example:
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("--worker", type=int, default=0, metavar="N", help="its number where several run (default 0)")
+    add_process_options(parser)
     parser.add_argument(
         "--core",
         action="append",
         metavar="HOST:PORT",
         help="a core to call; may be repeated (default LLMROUTER_GRPC_ADDR)",
     )
-    parser.add_argument("--supervisor-fd", type=int, metavar="FD", help="used by `llmrouter serve`")
 
 
 def run(arguments: Namespace, load: Callable[[], Settings]) -> int:

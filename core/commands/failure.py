@@ -2,9 +2,12 @@
 
 import errno
 import sys
+from typing import Any
 
 from core.settings import SettingsError
 from core.supervisor import EX_CONFIG, EX_UNAVAILABLE
+
+EX_SOFTWARE = 70  # a fault of ours, BSD's sysexits too
 
 # The use cases' own messages are what the documents want; operators get better ones.
 _HINTS = {
@@ -38,7 +41,14 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}", EX_CONFIG if error.errno in (errno.EACCES, errno.EROFS) else 1
-    return f"{_brief(error)}; LLMROUTER_LOG_LEVEL=debug shows where", 1
+    return f"{_brief(error)}; this is a fault of llmrouter, and LLMROUTER_LOG_LEVEL=debug shows where", EX_SOFTWARE
+
+
+def in_one_line(error: Any) -> str:
+    """The same for a log, where what is wrong with a configuration file takes one line too."""
+    if _is(error, "core.config.problems", "ConfigurationError"):
+        return error.in_one_line()
+    return explain(error)[0]
 
 
 def _is(error: BaseException, module: str, name: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from core import logs, sockets
 from core.commands import first_account
 from core.commands.address import check_free
-from core.commands.instance import locked
+from core.commands.instance import locked, workers_locked
 from core.settings import Settings
 from core.supervisor import Spec, Supervisor
 
@@ -38,7 +38,7 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
     settings = load()
     logs.set_up(settings.log_level, settings.log_format, "serve")
     sockets.prepare(settings)
-    with locked(settings, "serve") as lock:
+    with locked(settings, "serve"), workers_locked(settings) as lock:
         check_free(settings.http_addr, "LLMROUTER_HTTP_ADDR")
         check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")
         made = arguments.dev and first_account.make_in_child(settings)
@@ -48,7 +48,13 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
             if arguments.dev:
                 print(first_account.welcome(settings, made=made), flush=True)
 
-        supervisor = Supervisor(specs(settings), drain=settings.drain_timeout, on_ready=ready, pass_fds=[lock])
+        supervisor = Supervisor(
+            specs(settings),
+            drain=settings.drain_timeout,
+            on_ready=ready,
+            pass_fds=[lock],
+            terminal=sys.stderr.fileno() if sys.stderr.isatty() else None,
+        )
         return supervisor.run()
 
 

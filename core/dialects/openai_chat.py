@@ -82,12 +82,16 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
         raise InvalidArgument("invalid payload: the body is nested too deeply") from None
     streamed = not never_stream and operation != EMBEDDING and _flag(fields, "stream")
     prompt = _prompt(operation, fields)
-    text, messages = _normalised(operation, prompt)
+    try:
+        text, messages = _normalised(operation, prompt)
+        model = _model(fields)
+    except UnicodeDecodeError:
+        raise InvalidArgument("invalid payload: the body is not valid UTF-8") from None
     return Request(
         operation=operation,
         body=body,
         fields=fields,
-        model=_model(fields),
+        model=model,
         streamed=streamed,
         wants_usage=streamed and _wants_usage(fields),
         messages=messages,

@@ -23,6 +23,7 @@ _FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
 # At the start of a line, which nothing that a model said can be.
 _DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\]")
 _DONE_WORD = b"[DONE]"
+_ERROR = re.compile(rb'(?:^|[\r\n])data:[ \t]*\{\s*"error"\s*:\s*[{"]')
 
 # What a model says, in any of the fields that vendors put it in, as it stands between the quotation
 # marks. One pattern each: a literal at the beginning is what makes the search fast.
@@ -57,7 +58,7 @@ class StreamMeter:
 
     __slots__ = (
         *("_aside", "_aside_size", "_counted", "_events", "_hide_usage", "_rest", "_texts", "_texts_size"),
-        *("done", "finished", "usage"),
+        *("done", "finished", "reported_error", "usage"),
     )
 
     def __init__(self, *, hide_usage: bool) -> None:
@@ -73,6 +74,7 @@ class StreamMeter:
         self.usage: Tokens | None = None
         self.finished = False  # a finish_reason was seen
         self.done = False  # the stream's own end mark was seen
+        self.reported_error = False  # it ended with an error event, for all its end mark
 
     def feed(self, data: bytes) -> bytes:
         """Takes what one read brought; returns what the caller shall have of it, perhaps nothing yet."""
@@ -132,6 +134,8 @@ class StreamMeter:
         tail = data[-40:]
         if _DONE_WORD in tail and _DONE.search(data, max(0, len(data) - 40)) is not None:
             self.done = True
+            said = b"".join(self._aside)
+            self.reported_error = _FINISH.search(said) is None and not self.finished and _ERROR.search(said) is not None
 
     def _take_usage(self, data: bytes) -> bytes:
         """Reads the usage; drops the event that holds it where the caller did not ask for it."""

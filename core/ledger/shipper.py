@@ -93,21 +93,21 @@ class Shipper:
     async def _try_ship(self) -> int:
         try:
             shipped = await self.ship()
-        except DatabaseError:
-            self._note_trouble("the database does not take usage; it waits in the journal")
+        except DatabaseError as error:
+            if self.healthy:  # an outage is nobody's fault here: no trace
+                cause = type(error.__cause__).__name__
+                log.warning("the database does not take usage; it waits in the journal", extra={"cause": cause})
+            self.healthy = False
             return 0
         except Exception:  # whatever it is, the next try may do better, and nothing is lost
-            self._note_trouble("a fault while usage was shipped; it waits in the journal")
+            if self.healthy:
+                log.warning("a fault while usage was shipped; it waits in the journal", exc_info=True)
+            self.healthy = False
             return 0
         if not self.healthy:
             log.info("the database takes usage again")
         self.healthy = True
         return shipped
-
-    def _note_trouble(self, said: str) -> None:
-        if self.healthy:
-            log.warning(said, exc_info=True)
-        self.healthy = False
 
     async def _begin(self) -> None:
         """Finds where the shipping stopped, and deletes what was shipped whole before."""

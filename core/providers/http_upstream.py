@@ -19,12 +19,16 @@ from core import __version__
 from core.clock import Clock
 from core.errors import ProviderError, RefreshFailed, StreamInterrupted
 from core.providers.upstream import MAX_ANSWER_BYTES, PATHS, Target
-from core.providers.vendors import StreamUsage, vendor_for
+from core.providers.vendors import Capability, StreamUsage, vendor_for
 
 _MODELS_TIMEOUT = 10.0
+# How much of an answer may wait here for its caller before the provider is held up; twice as much is the most.
+_READ_AHEAD = 32 * 1024
 _MAX_MODELS_BYTES = 32 * 1024 * 1024
 _MAX_MODELS = 20_000
 _MAX_RETRY_AFTER = 24 * 3600.0
+# What a vendor answers that has no list of models, or has it on a wire of its own.
+_NOT_LISTED = frozenset({401, 403, 404, 405, 501})
 _NO_LISTING = "the provider's list of models is not what the OpenAI API describes"
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 _GONE_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
@@ -127,6 +131,7 @@ class HttpUpstream:
             headers["Authorization"] = f"Bearer {target.api_key}"
         self._headers = headers
         self._urls = {operation: URL(target.base_url + path) for operation, path in PATHS.items()}
+        self._lists_models = vendor is None or Capability.MODELS in vendor.capabilities
         self._models_url = URL(target.base_url + (vendor.models_path if vendor else "/models"))
         self._proxy = _proxy(self._models_url, environ)
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout, sock_read=None)
@@ -161,6 +166,8 @@ class HttpUpstream:
             async with self._session.get(
                 self._models_url, headers=self._headers, timeout=timeout, proxy=self._proxy, allow_redirects=False
             ) as response:
+                if not self._lists_models and response.status in _NOT_LISTED:
+                    return []
                 if response.status != 200:
                     raise RefreshFailed(f"the provider answered {response.status} when asked for its models")
                 body = await _bounded(response, _MAX_MODELS_BYTES)
@@ -192,6 +199,7 @@ def open_session() -> aiohttp.ClientSession:
         connector=_Connections(limit=0, ttl_dns_cache=60, keepalive_timeout=75),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
+        read_bufsize=_READ_AHEAD,
     )
 
 

@@ -46,7 +46,8 @@ class RuntimeModels:
 @dataclass(slots=True)
 class _Provider:
     row: ProviderRow
-    upstream: Upstream | None  # None: disabled, or its key can't be read
+    upstream: Upstream | None  # None: disabled, or it can't be used
+    fault: str = ""  # why it can't be used
     runtime: RuntimeModels = field(default_factory=RuntimeModels)
     entries: tuple[str, ...] = ()  # models added by hand
     retry_in: float = _RETRY_FIRST
@@ -106,9 +107,11 @@ class Catalog:
         return self._lookup.is_alias(model)
 
     def runtime(self, provider_id: int) -> RuntimeModels:
-        """The pulled models of a provider; empty for one that is unknown or disabled."""
+        """The pulled models of a provider; none for one that is unknown, disabled or can't be used."""
         provider = self._providers.get(provider_id)
-        return RuntimeModels() if provider is None or provider.upstream is None else provider.runtime
+        if provider is None or provider.upstream is None:
+            return RuntimeModels(error=provider.fault if provider else "")
+        return provider.runtime
 
     async def provider_changed(self, provider_id: int) -> None:
         """Reads a provider anew and pulls its models. A provider that can't be reached raises nothing."""
@@ -131,7 +134,7 @@ class Catalog:
         if provider is None:
             raise NotFound
         if provider.upstream is None:
-            raise RefreshFailed("the provider is disabled")
+            raise RefreshFailed(provider.fault or "the provider is disabled")
         await self._pull(provider)
         if provider.runtime.error:
             raise RefreshFailed(provider.runtime.error)
@@ -165,20 +168,22 @@ class Catalog:
         if before is not None and before.row == row:  # a pull may be on its way to it
             before.entries = names
             return before
-        provider = _Provider(row, self._upstream_of(row), entries=names)
+        upstream, fault = self._upstream_of(row)
+        provider = _Provider(row, upstream, fault, entries=names)
         if before is not None and provider.upstream is not None and before.row.base_url == row.base_url:
             provider.runtime = before.runtime
         return provider
 
-    def _upstream_of(self, row: ProviderRow) -> Upstream | None:
+    def _upstream_of(self, row: ProviderRow) -> tuple[Upstream | None, str]:
+        """The way to the provider, or None and why it can't be used, "" where it is disabled."""
         if not row.enabled:
-            return None
+            return None, ""
         try:
-            return self._make_upstream(row)
+            return self._make_upstream(row), ""
         except ValueError as error:
             level = logging.INFO if row.source == "builtin" else logging.ERROR  # that one is off on purpose
             log.log(level, "provider '%s' can't be used: %s", row.name, error)
-            return None
+            return None, str(error)
 
     async def _pull(self, provider: _Provider) -> None:
         assert provider.upstream is not None

@@ -151,6 +151,9 @@ class Streamed:
         if running.settled:
             return
         assert running.request is not None
+        if self._meter.reported_error:  # the caller has it as the provider said it
+            self._settlement.failed(running, StreamInterrupted())
+            return
         self.tokens = self._meter.usage or self._meter.tokens(openai_chat.prompt_tokens(running.request))
         self.cost_nanousd = self._settlement.answered(running, self.status, self.tokens)
 

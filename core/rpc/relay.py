@@ -30,7 +30,7 @@ from llmrouter.v1 import router_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-WINDOW = 256 * 1024
+WINDOW = 128 * 1024
 """How many bytes of a stream may be under way before the caller says that it has consumed some."""
 
 # Seconds from one look at the streams to the next: the more there are, the more goes into one message.

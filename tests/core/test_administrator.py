@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,8 @@ from tests.support.database import on_sqlite
 
 
 def deps(database: Database, email: str = "Root@Example.com", password: str = "correct horse") -> Deps:
-    return build_deps(
-        database, Settings(admin_email=email, admin_password=password, data_dir=Path("unused")), FakeClock()
-    )
+    data_dir = Path(tempfile.mkdtemp())
+    return build_deps(database, Settings(admin_email=email, admin_password=password, data_dir=data_dir), FakeClock())
 
 
 async def everybody(database: Database) -> list[User]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.settings import VARIABLES, Address, Registration, Settings, SettingsError, load
+from core.settings import RESERVED, VARIABLES, Address, Registration, Settings, SettingsError, load
 
 # variable → (what is set, what it becomes)
 GOOD: dict[str, tuple[str, Any]] = {
@@ -175,3 +175,22 @@ def test_sockets_are_elsewhere_where_the_path_is_too_long_or_odd(directory: str)
     assert str(os.getuid()) in settings.run_dir.name
     assert settings.run_dir == load({"LLMROUTER_DATA_DIR": directory}).run_dir
     assert settings.run_dir != other.run_dir
+
+
+def test_what_is_set_and_has_no_effect_is_known():
+    settings = load({"LLMROUTER_REDIS_URL": "redis://cache", "LLMROUTER_LOG_LEVEL": "info"})
+    assert settings.without_effect == ("LLMROUTER_REDIS_URL",)
+    assert Settings().without_effect == ()
+
+
+def test_every_setting_is_read_but_those_that_say_that_they_are_not():
+    root = Path(__file__).parents[2]
+    sources = [path for part in ("core", "facade") for path in (root / part).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in sources if path.name != "settings.py")
+    own = (root / "core" / "settings.py").read_text()
+    unread = [
+        variable
+        for variable, (field, _) in VARIABLES.items()
+        if f"settings.{field}" not in code and f"self.{field}" not in own
+    ]
+    assert sorted(unread) == sorted(RESERVED)

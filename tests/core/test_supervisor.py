@@ -125,6 +125,19 @@ def test_a_reload_waits_for_a_worker_that_is_not_ready(diary: Diary):
     assert diary.events() == ["core starts", "core reloads", "core stops"]
 
 
+def test_the_end_of_its_terminal_is_no_reload(diary: Diary):
+    ours, theirs = os.openpty()
+
+    def close_the_window() -> None:
+        os.close(ours)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    spec = diary.spec("core", STEADY, reloads=True)
+    assert Supervisor([spec], drain=DRAIN, on_ready=close_the_window, terminal=theirs).run() == 0
+    os.close(theirs)
+    assert diary.events() == ["core starts", "core stops"]
+
+
 def test_a_second_signal_ends_all_at_once(diary: Diary):
     stubborn = "ready(); signal.sigwait({signal.SIGTERM}); say('drains'); tell(signal.SIGINT); signal.pause()"
     assert run([diary.spec("facade", stubborn), diary.spec("core", STEADY, 1)]) == 0

@@ -143,6 +143,20 @@ def test_a_bad_configuration_file_ends_the_start_and_says_where(start: Start, tm
     assert serve.end() == 78
 
 
+def test_a_reload_takes_a_good_file_and_refuses_a_bad_one(start: Start, tmp_path: Path):
+    file = tmp_path / "router.yaml"
+    file.write_text("routes: []\n")
+    serve = start(LLMROUTER_CONFIG="router.yaml")
+    serve.until("up http=")
+    serve.process.send_signal(signal.SIGHUP)
+    assert "the configuration was read again" in serve.until("the configuration was")
+    file.write_text("roots: []\n")
+    serve.process.send_signal(signal.SIGHUP)
+    said = serve.until("the configuration was")
+    assert "the configuration was not changed: router.yaml can't be used: line 1, column 1: roots" in said
+    assert serve.end() == 0
+
+
 def test_a_database_that_does_not_answer_ends_the_start(start: Start):
     serve = start(LLMROUTER_DATABASE_URL="postgresql://router:the-password@127.0.0.1:1/router")
     said = serve.until("no such line")

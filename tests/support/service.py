@@ -266,9 +266,10 @@ StartService = Callable[..., Service]
 """start_service(*, supervised=False, database_url="", environ={…}) → a service that is ready."""
 
 
-def _launch(
+def launch(
     folder: Path, ending: ExitStack, *, supervised: bool, database_url: str, environ: Mapping[str, str]
 ) -> Service:
+    """Starts a service in an empty folder, to be stopped by `ending`. database_url: "" for SQLite in there."""
     data_dir = folder / "data"
     data_dir.mkdir(parents=True)
     url = database_url or f"sqlite+aiosqlite:///{data_dir / 'llmrouter.db'}"
@@ -283,7 +284,7 @@ def _launch(
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests that leave it as it is, but for providers and records of their own."""
     with ExitStack() as ending:
-        yield _launch(tmp_path_factory.mktemp("service"), ending, supervised=True, database_url="", environ={})
+        yield launch(tmp_path_factory.mktemp("service"), ending, supervised=True, database_url="", environ={})
 
 
 @pytest.fixture
@@ -295,6 +296,6 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
             *, supervised: bool = False, database_url: str = "", environ: Mapping[str, str] | None = None
         ) -> Service:
             folder = tmp_path / f"service-{free_port()}"
-            return _launch(folder, ending, supervised=supervised, database_url=database_url, environ=environ or {})
+            return launch(folder, ending, supervised=supervised, database_url=database_url, environ=environ or {})
 
         yield start

@@ -45,7 +45,9 @@ class Directory:
     @cached_property
     def _page(self) -> str:
         lines = [_HEAD.format(version=package_version(), url=self._public_url)]
+        titles = list(dict.fromkeys(route.surface.title for route in self.routes))
         rows = [(route.surface.title, f"{route.method:<7}{route.path}", route.doc.summary) for route in self.routes]
+        rows.sort(key=lambda row: titles.index(row[0]))  # stable: within a surface they stay as they are
         width = max(len(name) for _, name, _ in rows)
         for title, group in groupby(rows, key=lambda row: row[0]):
             lines += [title, *(f"  {name:<{width}}  {summary}" for _, name, summary in group), ""]

@@ -76,6 +76,29 @@ def test_the_trace_comes_with_the_log_level_debug(run: Run):
     assert done.err.endswith("llmrouter: there is no user 'nobody'; `llmrouter users list` shows them all\n")
 
 
+def test_a_fault_of_ours_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.commands.version.platform", None)
+    done = run("version")
+    assert (done.code, done.err.count("\n")) == (70, 1)
+    assert "AttributeError" in done.err
+    assert "LLMROUTER_LOG_LEVEL=debug" in done.err
+
+
+def test_a_fault_in_a_process_of_the_service_brings_its_trace(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.commands.facade.sockets", None)
+    done = run("facade")
+    assert done.code == 70
+    assert "Traceback" in done.err
+
+
+@pytest.mark.parametrize("command", ["core", "facade"])
+@pytest.mark.parametrize("number", ["-1", "64", "one"])
+def test_a_worker_s_number_has_a_bound(run: Run, command: str, number: str):
+    done = run(command, f"--worker={number}")
+    assert done.code == 2
+    assert "is not a number from 0 to 63" in done.err
+
+
 def test_a_directory_that_cannot_be_made_is_one_line(run: Run):
     Path("file").write_text("")
     done = run("users", "list", LLMROUTER_DATA_DIR="file/data")

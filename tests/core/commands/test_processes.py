@@ -1,6 +1,11 @@
 """What `serve` starts, what a facade is told, and that two of one kind don't share a directory."""
 
+import logging
+import os
 import socket
+import subprocess
+import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +14,7 @@ import pytest
 from core.commands.address import check_free
 from core.commands.facade import facade_settings
 from core.commands.failure import Failure
-from core.commands.instance import holder, locked
+from core.commands.instance import holder, locked, workers_locked
 from core.commands.serve import specs
 from core.secrets import internal_token
 from core.settings import Address, Settings, SettingsError
@@ -96,6 +101,40 @@ def test_a_lock_is_one_process_s_at_a_time(settings: Settings):
             pass
     assert holder(settings, "serve") == ""
     with locked(settings, "serve"):
+        pass
+
+
+def test_the_workers_lock_outlives_the_supervisor_and_is_waited_for(settings: Settings):
+    pipe, end = os.pipe()
+    with workers_locked(settings) as lock:
+        # A worker that ends when we let it: its standard input ends.
+        worker = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=pipe, pass_fds=[lock])
+    os.close(pipe)
+    waited: list[str] = []
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            waited.append(record.getMessage())
+            os.write(end, b"\n")
+
+    told = Told()
+    logging.getLogger("llmrouter.lock").addHandler(told)
+    try:
+        with worker, workers_locked(settings):
+            assert len(waited) == 1
+    finally:
+        logging.getLogger("llmrouter.lock").removeHandler(told)
+        os.close(end)
+
+
+def test_workers_that_do_not_end_are_not_waited_for_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.commands.instance._GRACE", 0.01)
+    settings = replace(settings, drain_timeout=0.0)
+    with (
+        workers_locked(settings),
+        pytest.raises(SettingsError, match="don't end"),
+        workers_locked(settings),
+    ):
         pass
 
 

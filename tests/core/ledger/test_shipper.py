@@ -1,6 +1,7 @@
 """From the journal to the database: each record once, in order, whatever happens on the way."""
 
 import asyncio
+import logging
 import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -207,6 +208,26 @@ async def test_a_running_shipper_says_how_it_is_and_ships_within_a_second(
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    journal.release()
+
+
+async def test_an_outage_is_told_in_one_line_when_it_begins_and_when_it_ends(
+    flaky_database: FlakyDatabase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    journal = take(tmp_path)
+    shipper = Shipper(journal, flaky_database, SystemClock())
+    flaky_database.down = True
+    fill(journal, 0, 3)
+    with caplog.at_level(logging.INFO):
+        assert not await shipper.finish(0.5)
+        flaky_database.down = False
+        assert await shipper.finish(PATIENCE)
+    told = [record for record in caplog.records if record.name == shippers.__name__]
+    assert [record.message for record in told] == [
+        "the database does not take usage; it waits in the journal",
+        "the database takes usage again",
+    ]
+    assert all(record.exc_info is None for record in told)
     journal.release()
 
 

@@ -362,6 +362,30 @@ async def test_lists_of_models_come_in_several_shapes(
     assert set(catalog.models()) == models
 
 
+@pytest.mark.parametrize("status", [401, 404])
+async def test_a_vendor_that_documents_no_list_of_models_may_have_none(
+    wired: Wired, openai_upstream: OpenAIUpstream, status: int
+) -> None:
+    openai_upstream.listing = error(status)
+    number = await wired.add("claude", type="anthropic", base_url=openai_upstream.base_url)
+    catalog = wired.catalog()
+    await catalog.load()
+    await catalog.refresh(number)
+    assert catalog.runtime(number).error == ""
+    assert [candidate.model for candidate in catalog.candidates("claude/claude-sonnet")] == ["claude-sonnet"]
+
+
+async def test_a_vendor_without_a_list_of_models_can_still_be_out_of_reach(
+    wired: Wired, openai_upstream: OpenAIUpstream
+) -> None:
+    openai_upstream.listing = error(500)
+    number = await wired.add("claude", type="anthropic", base_url=openai_upstream.base_url)
+    catalog = wired.catalog()
+    await catalog.load()
+    with pytest.raises(RefreshFailed, match="answered 500"):
+        await catalog.refresh(number)
+
+
 async def test_a_key_that_cannot_be_read_takes_its_provider_out_and_is_told_once(
     wired: Wired, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -370,8 +394,20 @@ async def test_a_key_that_cannot_be_read_takes_its_provider_out_and_is_told_once
     with caplog.at_level(logging.ERROR):
         await catalog.load()
         await catalog.load()
-    assert caplog.messages == ["provider 'lost' can't be used: encrypted with another secret key"]
+    (said,) = caplog.messages
+    assert said.startswith("provider 'lost' can't be used: its key was encrypted with another secret key")
     assert catalog.candidates("lost/m") == ()
+
+
+async def test_who_asks_for_the_models_of_a_provider_that_cannot_be_used_hears_why(wired: Wired) -> None:
+    lost = await wired.add(
+        "lost", base_url="http://127.0.0.1:1/v1", api_key=Cipher("another secret key").encrypt("sk-1")
+    )
+    catalog = wired.catalog()
+    await catalog.load()
+    assert "another secret key" in catalog.runtime(lost).error
+    with pytest.raises(RefreshFailed, match="another secret key"):
+        await catalog.refresh(lost)
 
 
 async def test_echo_is_offered_while_it_is_switched_on_and_never_else(wired: Wired) -> None:

@@ -14,3 +14,9 @@ async def test_the_index_names_every_route(site: Site):
             line.split()[:2] == [route.method, route.path] and line.endswith(route.doc.summary)
             for line in response.text.splitlines()
         )
+
+
+async def test_the_index_names_each_surface_once(site: Site):
+    lines = (await site.client.get("/")).text.splitlines()
+    for title in {route.surface.title for route in site.facade.routes}:
+        assert lines.count(title) == 1
