@@ -7,8 +7,8 @@ import asyncio
 import logging
 import signal
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from core import logs, process, sockets
 from core.commands.address import check_free
@@ -19,6 +19,7 @@ from core.settings import Settings
 from core.supervised import Supervised
 
 if TYPE_CHECKING:
+    from core.bootstrap import Service
     from core.deps import Deps
 
 EXAMPLES = """\
@@ -53,19 +54,15 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
 
 
 async def _serve(settings: Settings, worker: int, supervised: Supervised) -> None:
-    from core.bootstrap import build
-
     loop = asyncio.get_running_loop()
     logs.on_loop(loop)
     told = asyncio.Queue[int]()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, told.put_nowait, number)
-    service = await build(settings, worker=worker)
-    try:
-        await service.start()
-    except (OSError, RuntimeError):  # gRPC does not say why it can't bind
-        check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")
-        raise
+    starting = asyncio.create_task(_started(settings, worker))
+    if not await _done(starting, told):
+        return
+    service = starting.result()
     supervised.ready()
     process.settle_heap()
     log.info("ready")
@@ -78,7 +75,41 @@ async def _serve(settings: Settings, worker: int, supervised: Supervised) -> Non
             log.error("the configuration was not changed: %s", in_one_line(error))  # noqa: TRY400 - the line says it all
         else:
             log.info("the configuration was read again")
-    await _stopped(service.stop(settings.drain_timeout), told)
+    log.info("stopping")
+    stopping = asyncio.create_task(service.stop(settings.drain_timeout))
+    if await _done(stopping, told):
+        stopping.result()
+    else:
+        log.warning("stopped at once")
+
+
+async def _started(settings: Settings, worker: int) -> "Service":
+    from core.bootstrap import build
+
+    service = await build(settings, worker=worker)
+    try:
+        await service.start()
+    except (OSError, RuntimeError):  # gRPC does not say why it can't bind
+        check_free(settings.grpc_addr, "LLMROUTER_GRPC_ADDR")
+        raise
+    return service
+
+
+async def _done(task: asyncio.Task[Any], told: asyncio.Queue[int]) -> bool:
+    """Waits for a task, and cancels it when a signal to stop comes first; whether it was done."""
+    waiting = asyncio.create_task(told.get())
+    while True:
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            if waiting.done():
+                told.put_nowait(waiting.result())  # for who asks next
+            waiting.cancel()
+            return True
+        if waiting.result() != signal.SIGHUP:
+            task.cancel()
+            await asyncio.wait([task])
+            return False
+        waiting = asyncio.create_task(told.get())
 
 
 async def _tell_of_no_administrator(deps: "Deps") -> None:
@@ -95,21 +126,3 @@ async def _tell_of_no_administrator(deps: "Deps") -> None:
             "there is no administrator: `llmrouter users add --admin EMAIL` makes one, "
             "and so do LLMROUTER_ADMIN_EMAIL and LLMROUTER_ADMIN_PASSWORD at the next start"
         )
-
-
-async def _stopped(stopping: Coroutine[None, None, None], told: asyncio.Queue[int]) -> None:
-    """Waits until the service has stopped, or for a second request to stop."""
-    log.info("stopping")
-    task = asyncio.create_task(stopping)
-    while not task.done():
-        again = asyncio.create_task(told.get())
-        await asyncio.wait([task, again], return_when=asyncio.FIRST_COMPLETED)
-        if not again.done():
-            again.cancel()
-        elif again.result() != signal.SIGHUP:
-            log.warning("stopping at once")
-            task.cancel()
-            break
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()

@@ -8,6 +8,7 @@ import logging
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 
 from core import logs, sockets
 from core.commands import first_account
@@ -46,7 +47,8 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
         def ready() -> None:
             log.info("up", extra={"http": str(settings.http_addr), "grpc": str(settings.grpc_addr)})
             if arguments.dev:
-                print(first_account.welcome(settings, made=made), flush=True)
+                with suppress(OSError):  # nobody reads it, which is no reason to stop
+                    print(first_account.welcome(settings, made=made), flush=True)
 
         supervisor = Supervisor(
             specs(settings),

@@ -3,14 +3,15 @@
     caller's bytes ─read_request─► Request ─upstream_body─► provider's bytes
     provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/openai_stream.py)
 
-Bodies pass through to the letter, unknown fields included. Where one field must change, the object
-is taken apart into names and raw values and put together again, so that no value is decoded and
-encoded anew on the way (1 stays 1, 1.0 stays 1.0, a large integer stays whole).
+Bodies pass through to the letter, unknown fields included. Where one field must change, it changes in
+its place; where its place can't be told, the object is taken apart into names and raw values and put
+together again. No value is decoded and encoded anew (1.0 stays 1.0, a large integer stays whole).
 
 Wire: https://platform.openai.com/docs/api-reference/chat
 """
 
 import hashlib
+import re
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,9 @@ EMBEDDING: Final = "embedding"
 
 _MAX_MODEL = 300
 _MOST_TOKENS = 10**9
+
+_MODEL_VALUE = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_ASK_USAGE = b'"stream_options":{"include_usage":true},'
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -122,12 +126,16 @@ def upstream_body(request: Request, model: str, *, ask_usage: bool) -> bytes:
     """The body for a provider that calls the model `model`.
 
     ask_usage: ask for the usage of a stream also where the caller did not. What the caller sent
-    stays as it is wherever nothing must change.
+    stays as it is, to the byte, wherever nothing must change; where that can't be told from what must,
+    the fields are put together anew, each with its value as it came.
     """
     ask_usage = ask_usage and request.streamed and not request.wants_usage
     stop_stream = not request.streamed and bytes(request.fields.get("stream", b"false")) not in (b"false", b"null")
     if model == request.model and not ask_usage and not stop_stream:
         return request.body
+    body = None if stop_stream else _spliced(request, model, ask_usage=ask_usage)
+    if body is not None:
+        return body
     fields: dict[str, Any] = dict(request.fields)
     fields["model"] = model
     if ask_usage:
@@ -138,6 +146,25 @@ def upstream_body(request: Request, model: str, *, ask_usage: bool) -> bytes:
         fields["stream"] = False
         fields.pop("stream_options", None)
     return _encode(fields)
+
+
+def _spliced(request: Request, model: str, *, ask_usage: bool) -> bytes | None:
+    """The body with no byte changed but for the model and the wish for usage; None where that is not so simple."""
+    body = request.body
+    if model != request.model:
+        places = [place.span(1) for place in _MODEL_VALUE.finditer(body)]
+        if len(places) != 1:
+            return None
+        start, end = places[0]
+        body = body[:start] + _encode(model) + body[end:]
+        if _model(_decode_fields(body)) != model:  # the name of the field was written with escapes
+            return None
+    if ask_usage:
+        if "stream_options" in request.fields:
+            return None
+        start = body.index(b"{") + 1
+        body = body[:start] + _ASK_USAGE + body[start:]
+    return body
 
 
 def _model(fields: dict[str, msgspec.Raw]) -> str:

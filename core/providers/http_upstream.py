@@ -86,11 +86,7 @@ class HttpReply:
             if content.exception() is not None:
                 raise StreamInterrupted from content.exception()
             return b""
-        self._seen = content.total_bytes
-        try:
-            return content.read_nowait()
-        except (aiohttp.ClientError, OSError) as error:
-            raise StreamInterrupted from error
+        return self._take()
 
     async def more(self) -> None:
         if self._pending:
@@ -98,8 +94,15 @@ class HttpReply:
         try:
             self._pending = await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise StreamInterrupted from error
+            self._pending = self._take()
+            if not self._pending:
+                raise StreamInterrupted from error
+        self._seen = -1  # reading lets aiohttp go on, so there may be more already
+
+    def _take(self) -> bytes:
+        """What is there, also of a body that has broken off since: the public `read_nowait` would withhold that."""
         self._seen = self._content.total_bytes
+        return self._content._read_nowait(-1)  # pyright: ignore[reportPrivateUsage] - as above
 
     def close(self) -> None:
         # Closing rather than releasing: the provider shall stop, and the rest must not be read.

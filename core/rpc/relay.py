@@ -20,7 +20,7 @@ import grpc.aio
 
 from core.auth import WRITE, Authenticator, Principal, Secrets
 from core.dialects import openai_chat
-from core.errors import InvalidArgument, RouterError, Unavailable
+from core.errors import Internal, InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
 from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
@@ -122,14 +122,16 @@ class RelayStream:
         self._calls: dict[int, _Call] = {}
         self._live: dict[int, _Call] = {}  # those whose streams are being relayed
         self._pump: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[Any] | None = None
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(context)
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serves the stream until the caller ends it or goes away."""
+        self._reader = asyncio.current_task()
         writer = self._loop.create_task(self._outbox.write_all())
-        writer.add_done_callback(partial(_end_with, asyncio.current_task()))
+        writer.add_done_callback(partial(_end_with, self._reader))
         try:
             while True:
                 batch = await self._context.read()
@@ -237,15 +239,20 @@ class RelayStream:
 
     def _begin(self, call: _Call, stream: Streamed) -> None:
         """Sends the head of a stream; the rest goes with all others at each tick."""
-        head = self._outbox.frame(call.id).head
-        _fill(head, stream)
-        head.data = stream.first
+        try:
+            head = self._outbox.frame(call.id).head
+            _fill(head, stream)
+            head.data = stream.first
+        except Exception:
+            stream.fail(Internal())
+            raise
         self._outbox.ready()
         call.stream, call.task = stream, None
         call.spend(len(stream.first))
         self._live[call.id] = call
         if self._pump is None:
             self._pump = self._loop.create_task(self._relay_streams())
+            self._pump.add_done_callback(partial(_end_with, self._reader))
 
     async def _relay_streams(self) -> None:
         """Relays what has come of every stream, tick by tick, as long as there are streams."""
@@ -336,10 +343,10 @@ class RelayStream:
         self._pipeline.abandoned(ask, abandoned.opened_at_ms * 1000, abandoned.model)
 
 
-def _end_with(reader: asyncio.Task[Any] | None, writer: asyncio.Task[None]) -> None:
-    """A stream that can't be written is over: its caller must not wait for frames that never come."""
-    if not writer.cancelled() and (error := writer.exception()) is not None and reader is not None:
-        log.debug("a relay stream can't be written: %s", error)
+def _end_with(reader: asyncio.Task[Any] | None, worker: asyncio.Task[None]) -> None:
+    """A stream whose writer or pump has failed is over: its caller must not wait for frames that never come."""
+    if not worker.cancelled() and (error := worker.exception()) is not None and reader is not None:
+        log.debug("a relay stream can't go on: %r", error)
         reader.cancel()
 
 

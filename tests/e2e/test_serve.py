@@ -165,6 +165,14 @@ def test_a_database_that_does_not_answer_ends_the_start(start: Start):
     assert serve.end() == 69
 
 
+def test_a_stop_does_not_wait_for_a_database_that_says_nothing(start: Start):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        serve = start(LLMROUTER_DATABASE_URL=f"postgresql://router@127.0.0.1:{silent.getsockname()[1]}/router")
+        connection, _ = silent.accept()
+        with connection:
+            assert serve.end() == 0
+
+
 def test_one_data_directory_has_one_service(start: Start):
     first = start()
     first.until("up http=")

@@ -1,4 +1,4 @@
-"""Connections to a provider are kept, and one that the provider has closed meanwhile costs nobody an answer."""
+"""Providers over HTTP: connections that are kept, and bodies that break off."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,10 @@ import pytest
 
 from core.clock import SystemClock
 from core.dialects.openai_chat import CHAT
-from core.errors import ProviderError
-from core.providers.http_upstream import HttpUpstream, open_session
+from core.errors import ProviderError, StreamInterrupted
+from core.providers.http_upstream import HttpReply, HttpUpstream, open_session
 from core.providers.upstream import Target
-from tests.support.openai_upstream import Gate, OpenAIUpstream, Received, Wire, chat, refuse
+from tests.support.openai_upstream import Gate, OpenAIUpstream, Received, Wire, chat, events, refuse, sse
 
 BODY = b'{"model":"gpt-test","messages":[]}'
 KEPT = 4
@@ -72,3 +72,40 @@ async def test_a_new_connection_that_breaks_is_a_failure(upstream: HttpUpstream,
     with pytest.raises(ProviderError):
         await ask(upstream)
     assert len(openai_upstream.requests) == 1
+
+
+async def broken_reply(upstream: HttpUpstream, openai_upstream: OpenAIUpstream) -> tuple[HttpReply, bytes]:
+    """A stream whose rest came, and whose connection broke, before anybody looked; and that rest."""
+    first, *rest = events(["one", "two"])
+    gate = Gate(passes=1)
+    openai_upstream.script(sse([first, *rest], gate=gate, cut=True))
+    reply = await upstream.send(CHAT, BODY)
+    while not (taken := reply.arrived()):
+        await reply.more()
+    assert taken == first
+    gate.open()
+    async with asyncio.timeout(10):
+        while openai_upstream.connections:
+            await asyncio.sleep(0)
+    await upstream.models()  # after this way there and back, what was closed before it is known to be closed
+    return reply, b"".join(rest)
+
+
+async def test_what_came_before_a_break_is_taken(upstream: HttpUpstream, openai_upstream: OpenAIUpstream):
+    reply, rest = await broken_reply(upstream, openai_upstream)
+    assert reply.arrived() == rest
+    with pytest.raises(StreamInterrupted):
+        reply.arrived()
+    with pytest.raises(StreamInterrupted):
+        await reply.more()
+    reply.close()
+
+
+async def test_what_came_before_a_break_is_waited_for(upstream: HttpUpstream, openai_upstream: OpenAIUpstream):
+    reply, rest = await broken_reply(upstream, openai_upstream)
+    await reply.more()
+    assert not reply.over
+    assert reply.arrived() == rest
+    with pytest.raises(StreamInterrupted):
+        reply.arrived()
+    reply.close()

@@ -1,0 +1,56 @@
+"""The parts of README.md that are made from the code.
+
+    <!-- vendors:table -->   … made from core/providers/vendors.py …   <!-- /vendors:table -->
+
+`python -m tests.support.readme` writes them anew; tests/test_readme.py fails where they are not what the
+code says.
+"""
+
+from pathlib import Path
+
+from core.providers.vendors import VENDORS, Capability, Vendor
+
+README = Path(__file__).parents[2] / "README.md"
+
+_OTHERS = "openai-compatible"
+_ENDPOINTS = {Capability.CHAT: "chat", Capability.COMPLETIONS: "text", Capability.EMBEDDINGS: "embeddings"}
+
+
+def renewed(text: str) -> str:
+    """The README with every such part as it should be."""
+    for name, made in {"vendors:count": vendor_count(), "vendors:table": vendor_table()}.items():
+        opening, closing = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, _, rest = text.partition(opening)
+        _, found, after = rest.partition(closing)
+        assert found, f"the README has no part {name}"
+        text = before + opening + made + closing + after
+    return text
+
+
+def vendor_count() -> str:
+    """A sentence that says how many vendors there are."""
+    own = sum(vendor.local for vendor in VENDORS)
+    hosted = len(VENDORS) - own - 1
+    return (
+        f"There are {hosted} hosted vendors and {own} kinds of server to run yourself in "
+        f"[the table](core/providers/vendors.py),\nand `{_OTHERS}` for any other server that speaks OpenAI's API."
+    )
+
+
+def vendor_table() -> str:
+    """The vendors in the order of their table, in Markdown; † marks those that document no list of models."""
+    rows = ["| provider | `type` | variables | endpoints |", "| --- | --- | --- | --- |"]
+    return "\n".join([*rows, *map(_row, VENDORS)])
+
+
+def _row(vendor: Vendor) -> str:
+    needs_url = vendor.local or not vendor.base_url
+    variables = [*([vendor.base_url_env] if needs_url else []), *vendor.key_env[:1]]
+    shown = ", ".join(f"`{variable}`" for variable in variables)
+    endpoints = ", ".join(word for capability, word in _ENDPOINTS.items() if capability in vendor.capabilities)
+    listed = "" if Capability.MODELS in vendor.capabilities else " †"
+    return f"| [{vendor.title}]({vendor.docs}) | `{vendor.type}` | {shown} | {endpoints}{listed} |"
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text()))
