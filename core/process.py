@@ -3,6 +3,7 @@
 import gc
 import resource
 from collections.abc import Callable
+from types import FunctionType
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -31,8 +32,9 @@ def with_room(function: Callable[[], _T]) -> _T:
     frame that asks for much makes CPython take a chunk that is larger than anything below it needs.
     """
     roomy = _call.__code__.replace(co_stacksize=_STACK_SLOTS)
-    call = type(_call)(roomy, {})
-    return call(function)
+    call = FunctionType(roomy, {})
+    result: _T = call(function)
+    return result
 
 
 def _call(function: Callable[[], _T]) -> _T:

@@ -22,27 +22,26 @@ class Credentials:
         return bool(self.session) and not (self.authorization or self.api_key or self.virtual_key)
 
     def metadata(self) -> list[tuple[str, str]]:
-        """The same as gRPC metadata. Values that gRPC can't carry count as wrong credentials."""
+        """The same as gRPC metadata."""
         pairs = (
             ("authorization", self.authorization),
             ("x-api-key", self.api_key),
             ("x-virtual-key", self.virtual_key),
             ("x-llmrouter-session", self.session),
         )
-        return [
-            (name, value if value.isascii() and value.isprintable() else "invalid") for name, value in pairs if value
-        ]
-
-
-def _plain(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+        return [(name, value) for name, value in pairs if value]
 
 
 def credentials_of(request: web.BaseRequest) -> Credentials:
     headers = request.headers
     return Credentials(
-        authorization=headers.get("Authorization", ""),
-        api_key=headers.get("X-API-Key", ""),
-        virtual_key=headers.get("X-Virtual-Key", ""),
-        session=request.cookies.get(SESSION_COOKIE, "") if "Cookie" in headers else "",
+        authorization=_carried(headers.get("Authorization", "")),
+        api_key=_carried(headers.get("X-API-Key", "")),
+        virtual_key=_carried(headers.get("X-Virtual-Key", "")),
+        session=_carried(request.cookies.get(SESSION_COOKIE, "")) if "Cookie" in headers else "",
     )
+
+
+def _carried(value: str) -> str:
+    """A credential as gRPC can carry it; one that it can't is wrong in any case."""
+    return value if value.isascii() and value.isprintable() else "invalid"

@@ -35,6 +35,7 @@ _MAX_MODEL = 300
 _LOST = "the service was interrupted while it answered; try again"
 _ABSENT = "the service is not available right now"
 _BROKEN = "the answer could not be passed on"
+_UNKNOWN = "the core does not know this facade: LLMROUTER_SECRET_KEY must be the same for both"
 
 
 class Exchange:
@@ -130,6 +131,7 @@ class Link:
         self._batch = pb.RelayRequest()
         self._ready = asyncio.Event()
         self._abandoned: deque[pb.CallAbandoned] = deque(maxlen=_MAX_ABANDONED)
+        self._refused = ""  # why the core refused the link the last time, "" where it did not
         self._reported: list[pb.CallAbandoned] = []  # in this session, and not known to have arrived
         self.connected = asyncio.Event()
 
@@ -180,7 +182,7 @@ class Link:
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def _session(self) -> None:
         """One stream, from its opening to its end."""
@@ -189,16 +191,16 @@ class Link:
         try:
             await call.initial_metadata()
             if call.done():
-                raise_for = await call.code()
-                log.warning("the core refused the link: %s %s", raise_for, await call.details())
+                self._note_refusal(await call.code(), await call.details())
                 return
+            self._refused = ""
             self._report_abandoned()
             self.connected.set()
             log.info("connected to the core")
             writer = self._loop.create_task(self._write_all(call))
             while True:
                 batch = await call.read()
-                if batch is grpc.aio.EOF:
+                if batch is grpc.aio.EOF:  # pyright: ignore[reportAttributeAccessIssue] - there at run time
                     return
                 self._take(batch)
         finally:
@@ -206,6 +208,13 @@ class Link:
             if writer is not None:
                 writer.cancel()
             call.cancel()
+
+    def _note_refusal(self, code: grpc.StatusCode, details: str) -> None:
+        """Tells why the core does not take the link: once, for it is asked again and again."""
+        said = _UNKNOWN if code is grpc.StatusCode.UNAUTHENTICATED else f"the core refused the link: {details}"
+        if said != self._refused:
+            log.warning(said)
+        self._refused = said
 
     async def _write_all(self, call: Any) -> None:
         """Writes batches until the stream breaks; the reader then learns of it too."""
@@ -270,50 +279,50 @@ class Relay:
     """The links to all core processes."""
 
     def __init__(self, settings: FacadeSettings) -> None:
-        self._links = [Link(target, settings.internal_token) for target in settings.core_targets]
+        self.links = [Link(target, settings.internal_token) for target in settings.core_targets]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Opens the links, in the background."""
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(link.run()) for link in self._links]
+        self._tasks = [loop.create_task(link.run()) for link in self.links]
 
     async def close(self) -> None:
         """Ends the links; calls that are still under way are cancelled in the core."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for link in self._links:
+        for link in self.links:
             await link.close()
 
     @property
     def ready(self) -> bool:
         """Whether a core can be reached."""
-        return any(link.connected.is_set() for link in self._links)
+        return any(link.connected.is_set() for link in self.links)
 
     async def open(self, opened: pb.CallOpen, body: bytes) -> Exchange:
         """Begins a call at the least busy core. Raises Problem where there is none for some seconds.
 
         opened: the call without its body.
         """
-        if len(self._links) == 1 and self._links[0].connected.is_set():
-            return self._links[0].open(opened, body)
+        if len(self.links) == 1 and self.links[0].connected.is_set():
+            return self.links[0].open(opened, body)
         link = self._least_busy()
         if link is None:
             arrived = time.time()
             try:
                 link = await self._wait_for_one()
             except BaseException:  # its client too may have gone
-                self._links[0].abandon(opened, body, arrived)
+                self.links[0].abandon(opened, body, arrived)
                 raise
         return link.open(opened, body)
 
     def _least_busy(self) -> Link | None:
-        connected = [link for link in self._links if link.connected.is_set()]
+        connected = [link for link in self.links if link.connected.is_set()]
         return min(connected, key=lambda link: link.load) if connected else None
 
     async def _wait_for_one(self) -> Link:
-        waiting = [asyncio.ensure_future(link.connected.wait()) for link in self._links]
+        waiting = [asyncio.ensure_future(link.connected.wait()) for link in self.links]
         try:
             await asyncio.wait(waiting, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         finally:

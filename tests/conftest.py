@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.support.facade",
     "tests.support.openai_upstream",
     "tests.support.inference",
+    "tests.support.router",
     "tests.support.service",
 ]

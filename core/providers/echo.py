@@ -13,7 +13,7 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -133,7 +133,7 @@ class EchoUpstream:
         return EchoReply(200, "text/event-stream; charset=utf-8", events, self._pause)
 
     def _embed(self, request: _Body) -> EchoReply:
-        inputs = request.input if isinstance(request.input, list) else [request.input]
+        inputs = _listed(request.input)
         if not inputs or not all(isinstance(text, str) for text in inputs):
             return _refusal("input must be a text or a list of texts")
         size = request.dimensions or _DIMENSIONS
@@ -208,8 +208,17 @@ def _content(message: dict[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str):
         return content
-    parts: list[Any] = content if isinstance(content, list) else []
-    return " ".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
+    parts = cast("list[Any]", content) if isinstance(content, list) else []
+    return " ".join(_text(part) for part in parts)
+
+
+def _text(part: Any) -> str:
+    return str(cast("dict[str, Any]", part).get("text", "")) if isinstance(part, dict) else ""
+
+
+def _listed(value: Any) -> list[Any]:
+    """A value that may be one or several."""
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
 def _last_said(messages: list[dict[str, Any]]) -> str:
@@ -217,17 +226,22 @@ def _last_said(messages: list[dict[str, Any]]) -> str:
 
 
 def _joined(prompt: Any) -> str:
-    return " ".join(map(str, prompt)) if isinstance(prompt, list) else str(prompt or "")
+    return " ".join(map(str, _listed(prompt or "")))
 
 
 def _required_tool(request: _Body) -> str:
     """The tool that must be called, "" for none."""
-    names = [str((tool.get("function") or {}).get("name", "")) for tool in request.tools or ()]
-    choice = request.tool_choice
-    if isinstance(choice, dict):
-        wanted = str((choice.get("function") or {}).get("name", ""))
-        return wanted if wanted in names else ""
-    return names[0] if choice == "required" and names else ""
+    names = [_function_name(tool) for tool in request.tools or ()]
+    if request.tool_choice == "required":
+        return names[0] if names else ""
+    wanted = _function_name(request.tool_choice)
+    return wanted if wanted in names else ""
+
+
+def _function_name(tool: Any) -> str:
+    """The name in `{"function": {"name": …}}`, "" where there is none."""
+    function = cast("dict[str, Any]", tool).get("function") if isinstance(tool, dict) else None
+    return str(cast("dict[str, Any]", function).get("name", "")) if isinstance(function, dict) else ""
 
 
 def _vector(text: str, size: int) -> list[float]:
