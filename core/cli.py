@@ -53,6 +53,7 @@ the README has a table of them."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code."""
+    os.umask(0o077)  # what the service writes is nobody else's to read
     argv = sys.argv[1:] if argv is None else argv
     name, *rest = argv or ["--help"]
     name = {"-h": "--help", "help": "--help", "--version": "version", "-V": "version"}.get(name, name)

@@ -128,6 +128,8 @@ def set_up(level: str, style: str, process: str) -> None:
     root.setLevel(max(logging.WARNING, getattr(logging, level.upper())))
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())
+    # The facade answers and logs what goes wrong in a handler; what is left are clients' broken requests.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     log = logging.getLogger("llmrouter")
     sys.excepthook = lambda kind, error, trace: log.critical("uncaught exception", exc_info=(kind, error, trace))

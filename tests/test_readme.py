@@ -126,7 +126,6 @@ def test_every_command_runs(echo: Service, tmp_path: Path):
     for expected in (
         '"content":"Hello, router"',
         "data: [DONE]",
-        '"tokens_in":',
         "POST   /v1/chat/completions",
         "llmrouter.v1.RouterService",
         '"finishReasons"',

@@ -46,6 +46,7 @@ class Request(msgspec.Struct, frozen=True):
     wants_usage: bool  # the caller asked for the usage at the end of the stream
     messages: int
     prompt_hash: str
+    lacks_messages: bool  # a chat without a list of messages: refused, but not before its model is known
 
 
 class _Part(msgspec.Struct):
@@ -84,11 +85,11 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
         raise InvalidArgument("invalid payload: the body is not valid JSON") from None
     except RecursionError:
         raise InvalidArgument("invalid payload: the body is nested too deeply") from None
-    streamed = not never_stream and operation != EMBEDDING and _flag(fields, "stream")
-    prompt = _prompt(operation, fields)
     try:
-        text, messages = _normalised(operation, prompt)
         model = _model(fields)
+        streamed = not never_stream and operation != EMBEDDING and _flag(fields, "stream")
+        prompt = _prompt(operation, fields)
+        text, messages = _normalised(operation, prompt)
     except UnicodeDecodeError:
         raise InvalidArgument("invalid payload: the body is not valid UTF-8") from None
     return Request(
@@ -100,6 +101,7 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
         wants_usage=streamed and _wants_usage(fields),
         messages=messages,
         prompt_hash=hashlib.sha256(text).hexdigest(),
+        lacks_messages=operation == CHAT and not prompt.startswith(b"["),
     )
 
 
@@ -211,10 +213,7 @@ _PROMPT_FIELDS = {CHAT: "messages", COMPLETION: "prompt", EMBEDDING: "input"}
 def _prompt(operation: str, fields: dict[str, msgspec.Raw]) -> bytes:
     name = _PROMPT_FIELDS[operation]
     raw = fields.get(name)
-    value = b"" if raw is None else bytes(raw)
-    if operation == CHAT and not value.startswith(b"["):
-        raise InvalidArgument("messages must be an array", field="messages")
-    return value
+    return b"" if raw is None else bytes(raw)
 
 
 def _normalised(operation: str, prompt: bytes) -> tuple[bytes, int]:

@@ -16,6 +16,7 @@ from core.clock import Clock, micros
 from core.dialects import openai_chat
 from core.errors import (
     Internal,
+    InvalidArgument,
     ProviderError,
     ProviderTimeout,
     RouterError,
@@ -138,6 +139,8 @@ class Pipeline:
         candidates = self._catalog.candidates(request.model)
         if not candidates:
             raise UnknownModel
+        if request.lacks_messages:
+            raise InvalidArgument("messages must be an array", field="messages")
         outcome = await self._attempts(running, candidates)
         assert running.candidate is not None
         place = Place(running.candidate.upstream.target.name, running.candidate.model)
@@ -208,7 +211,7 @@ class Pipeline:
         place = Place(running.candidate.upstream.target.name, running.candidate.model)
         self._settlement.failed(running, error)
         headers = [("retry-after", str(math.ceil(error.retry_after)))] if error.retry_after is not None else []
-        return Answer(place, error.status, error.content_type, headers, error.body)
+        return Answer(place, error.status, error.content_type, headers, error.body, cost_nanousd=0)
 
     def _ordered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """The candidates in their order, but those that rest last."""

@@ -14,13 +14,14 @@ from typing import Any
 import grpc
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
-from core.auth import NOBODY, Authenticator, Secrets
+from core.auth import NOBODY, Authenticator, Principal, Secrets
 from core.clock import Clock
 from core.errors import Forbidden, Unsupported
 from core.ids import NewId
 from core.rpc import caller, errors
 from core.rpc.caller import Caller
-from core.rpc.policy import Access, Rule, rule_for
+from core.rpc.corrupt import lenient, refuse_corrupt
+from core.rpc.policy import Access, Rule, check_surface, rule_for
 
 log = logging.getLogger("llmrouter.rpc")
 
@@ -58,7 +59,7 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
         make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(
             wrap(method, rule, metadata, behaviour),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=lenient(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
@@ -68,6 +69,7 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
             started, request_id, code = self._clock.monotonic(), self._request_id(metadata, is_facade=is_facade), "OK"
             try:
                 await self._enter(rule, metadata, request_id, context, is_facade=is_facade)
+                refuse_corrupt(request)
                 return await behaviour(request, context)
             except (asyncio.CancelledError, AbortError):
                 code = "ABORTED"
@@ -87,6 +89,7 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
             started, request_id, code = self._clock.monotonic(), self._request_id(metadata, is_facade=is_facade), "OK"
             try:
                 await self._enter(rule, metadata, request_id, context, is_facade=is_facade)
+                refuse_corrupt(request)
                 async for response in behaviour(request, context):
                     yield response
             except (asyncio.CancelledError, GeneratorExit, AbortError):
@@ -120,24 +123,26 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
             session=metadata.get("x-llmrouter-session", "") if is_facade else "",
         )
         trusted = metadata if is_facade else {}
+        surface = trusted.get("x-llmrouter-surface", "grpc")
         caller.enter(
             Caller(
-                principal=await self._principal(rule, secrets, is_facade=is_facade),
+                principal=await self._principal(rule, secrets, is_facade=is_facade, surface=surface),
                 request_id=request_id,
                 client_address=trusted.get("x-llmrouter-client-address") or context.peer() or "",
-                surface=trusted.get("x-llmrouter-surface", "grpc"),
+                surface=surface,
                 secrets=secrets,
                 is_facade=is_facade,
             )
         )
         await context.send_initial_metadata((("x-request-id", request_id),))
 
-    async def _principal(self, rule: Rule, secrets: Secrets, *, is_facade: bool) -> Any:
+    async def _principal(self, rule: Rule, secrets: Secrets, *, is_facade: bool, surface: str) -> Principal:
         if rule.access is Access.ANYONE:
             return NOBODY
         if is_facade and rule.access in (Access.OPERATOR, Access.PER_CALL):
             return NOBODY
         principal = await self._authenticator.authenticate(secrets)
+        check_surface(surface, principal)
         principal.require(rule.scope)
         if rule.access in (Access.ADMIN, Access.OPERATOR) and not principal.is_admin:
             raise Forbidden

@@ -7,7 +7,8 @@ caller's does not exist.
 from dataclasses import dataclass
 from enum import Enum
 
-from core.auth import READ, WRITE
+from core.auth import READ, WRITE, Principal
+from core.errors import Unauthenticated
 
 
 class Access(Enum):
@@ -111,3 +112,13 @@ def rule_for(method: str) -> Rule | None:
     if method.startswith(_OPEN_SERVICES):
         return _ANYONE
     return RULES.get(method)
+
+
+# Surfaces for people at a browser: a key that leaks from a program must not open them.
+_SURFACES_OF_SESSIONS = frozenset({"console"})
+
+
+def check_surface(surface: str, principal: Principal) -> None:
+    """Raises Unauthenticated where a surface does not take this kind of credential."""
+    if surface in _SURFACES_OF_SESSIONS and principal.kind != "session":
+        raise Unauthenticated

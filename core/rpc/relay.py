@@ -18,14 +18,15 @@ from typing import Any
 
 import grpc.aio
 
-from core.auth import WRITE, Authenticator, Principal, Secrets
+from core.auth import NOBODY, WRITE, Authenticator, Principal, Secrets
 from core.dialects import openai_chat
-from core.errors import Internal, InvalidArgument, RouterError, Unavailable
+from core.errors import DatabaseError, Internal, InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
 from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
 from core.routing.stream import Streamed
 from core.rpc import caller, errors
+from core.rpc.corrupt import refuse_corrupt
 from llmrouter.v1 import router_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ WINDOW = 128 * 1024
 _TICK_OF_FEW, _TICK_OF_MANY = 0.001, 0.003
 _FEW = 8
 _MAX_CALLS = 10_000  # at once on one stream
+_MAX_WAITING_BYTES = 64 * 1024 * 1024  # for a caller that does not read
 
 OPERATIONS = {
     pb.OPERATION_CHAT_COMPLETION: openai_chat.CHAT,
@@ -76,12 +78,27 @@ class Outbox:
     def __init__(self, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         self._context = context
         self._batch = pb.RelayResponse()
+        self._added = 0  # bytes of the batch
+        self._waiting = 0  # bytes that are not written yet, those of the batch included
+        self._room = asyncio.Event()
+        self._room.set()
         self._ready = asyncio.Event()
         self._closing = False
 
     def frame(self, call_id: int) -> pb.RouterFrame:
         """A new frame, to be filled and then announced by `ready`."""
         return self._batch.frames.add(call_id=call_id)
+
+    def count(self, size: int) -> None:
+        """So many bytes were added."""
+        self._added += size
+        self._waiting += size
+        if self._waiting > _MAX_WAITING_BYTES:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Waits while too much waits to be written: who does not read shall not ask for more either."""
+        await self._room.wait()
 
     def ready(self) -> None:
         """What was added goes out as soon as the loop comes round."""
@@ -100,8 +117,12 @@ class Outbox:
             if not self._closing:
                 self._ready.clear()
             batch, self._batch = self._batch, pb.RelayResponse()
+            going, self._added = self._added, 0
             if batch.frames:
                 await self._context.write(batch)
+            self._waiting -= going
+            if self._waiting <= _MAX_WAITING_BYTES:
+                self._room.set()
 
 
 class RelayStream:
@@ -134,9 +155,11 @@ class RelayStream:
         writer.add_done_callback(partial(_end_with, self._reader))
         try:
             while True:
+                await self._outbox.room()
                 batch = await self._context.read()
                 if batch is grpc.aio.EOF:  # pyright: ignore[reportAttributeAccessIssue] - there at run time
                     break
+                refuse_corrupt(batch)
                 for frame in batch.frames:
                     self._take(frame)
             await self._finish(writer)
@@ -233,6 +256,7 @@ class RelayStream:
         head = self._outbox.frame(call_id).answer.head
         _fill(head, reply)
         head.data = reply.body
+        self._outbox.count(len(reply.body))
         if reply.cost_nanousd is not None:
             head.cost_nanousd = reply.cost_nanousd
         self._outbox.ready()
@@ -276,6 +300,7 @@ class RelayStream:
                     return None
                 call.spend(len(block))
                 self._outbox.frame(call.id).data = block
+                self._outbox.count(len(block))
                 self._outbox.ready()
         except Exception as error:
             self._fail(call.id, errors.known(error, stream.request_id))
@@ -331,13 +356,20 @@ class RelayStream:
         principal.require(WRITE)
         return principal
 
+    async def _principal_of_lost(self, opened: pb.CallOpen) -> Principal:
+        """Who made a call that was lost; nobody, where the credential has ended since. Waits for the database."""
+        while True:
+            try:
+                return await self._principal(opened)
+            except DatabaseError:
+                await asyncio.sleep(1.0)
+            except RouterError:
+                return NOBODY
+
     async def _abandoned(self, abandoned: pb.CallAbandoned) -> None:
         """Accounts for a call that our facade lost sight of; it has a record already where we saw it."""
         opened = abandoned.open
-        try:
-            principal = await self._principal(opened)
-        except RouterError:
-            return  # nobody's request never reached the router
+        principal = await self._principal_of_lost(opened)
         operation = OPERATIONS.get(opened.operation, openai_chat.CHAT)
         ask = Ask(opened.request_id, operation, opened.surface, principal, body=b"")
         self._pipeline.abandoned(ask, abandoned.opened_at_ms * 1000, abandoned.model)

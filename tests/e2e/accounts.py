@@ -21,6 +21,7 @@ import pytest
 from openai.types import CompletionUsage
 
 from llmrouter.v1 import router_pb2, usage_pb2, usage_pb2_grpc
+from tests.support.plain_http import PLAIN
 from tests.support.service import Service
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Account:
                 api_key=api_key or self.key,
                 max_retries=max_retries,
                 timeout=timeout,
-                http_client=openai.DefaultHttpxClient(trust_env=False),
+                http_client=openai.DefaultHttpxClient(**PLAIN),
             )
         )
 
@@ -86,7 +87,7 @@ class Account:
             api_key=self.key,
             max_retries=0,
             timeout=30.0,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+            http_client=openai.DefaultAsyncHttpxClient(**PLAIN),
         )
 
     def records(self, count: int) -> list[usage_pb2.UsageRecord]:
@@ -110,7 +111,7 @@ class Account:
         """Waits for the record of a request that is made now: in one journal, all before it are then there too."""
         headers = {"Authorization": f"Bearer {self.service.key}"}
         url, body = f"{self.service.base_url}/v1/embeddings", {"model": "no such model", "input": ""}
-        with httpx.Client(trust_env=False, headers=headers, timeout=_PATIENCE) as client:
+        with httpx.Client(**PLAIN, headers=headers, timeout=_PATIENCE) as client:
             request_id = client.post(url, json=body).headers["x-request-id"]
         while not self._found(request_id=request_id):
             assert time.monotonic() < deadline, "the usage records do not come"
@@ -134,7 +135,7 @@ def account(service: Service, usage_stub: "Stub") -> Iterator[Account]:
     """A key with nothing on record."""
     with ExitStack() as ending:
         cookies = {"session": service.session}
-        with httpx.Client(base_url=service.base_url, cookies=cookies, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=service.base_url, cookies=cookies, **PLAIN, timeout=20) as client:
             made = client.post("/api/keys", json={"name": "a test's own"}).raise_for_status().json()
         yield Account(service, made["value"], made["id"], usage_stub, ending)
 

@@ -20,6 +20,7 @@ from facade.app import Facade
 from facade.credentials import SESSION_COOKIE
 from facade.settings import FacadeSettings
 from tests.support.core import Core, Person
+from tests.support.plain_http import PLAIN
 
 LOCALHOST = "127.0.0.1"
 
@@ -56,7 +57,7 @@ class Site:
 
     async def open_client(self, **options: Any) -> httpx.AsyncClient:
         """A client of its own connections."""
-        client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=10, **options)
+        client = httpx.AsyncClient(base_url=self.url, **PLAIN, timeout=10, **options)
         return await self.stack.enter_async_context(client)
 
     @asynccontextmanager
@@ -88,7 +89,7 @@ async def serve_facade(core: Core, **overrides: Any) -> AsyncGenerator[Site]:
     try:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=f"http://{LOCALHOST}:{facade.port}", trust_env=False, timeout=10)
+                httpx.AsyncClient(base_url=f"http://{LOCALHOST}:{facade.port}", **PLAIN, timeout=10)
             )
             yield Site(facade, core, client, stack)
     finally:

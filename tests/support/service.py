@@ -31,6 +31,7 @@ import pytest
 from core.store import usage
 from core.store.database import Database
 from core.store.usage import Selection, UsageRow
+from tests.support.plain_http import PLAIN
 
 LOCALHOST = "127.0.0.1"
 ADMIN_EMAIL, ADMIN_PASSWORD = "admin@example.com", "correct horse"
@@ -103,7 +104,7 @@ class Service:
     def wait_ready(self) -> None:
         """Waits until the service says that it is ready. Raises ServiceFailed."""
         deadline = time.monotonic() + _START
-        with httpx.Client(base_url=self.base_url, trust_env=False, timeout=5) as client:
+        with httpx.Client(base_url=self.base_url, **PLAIN, timeout=5) as client:
             while time.monotonic() < deadline:
                 with suppress(httpx.TransportError):
                     if client.get("/ready").status_code == 200:
@@ -116,7 +117,7 @@ class Service:
 
     def sign_in(self) -> None:
         """Signs the administrator in and makes the API key."""
-        with httpx.Client(base_url=self.base_url, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=self.base_url, **PLAIN, timeout=20) as client:
             said = {"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
             client.post("/api/auth/login", json=said).raise_for_status()
             self.session = client.cookies["session"]
@@ -190,7 +191,7 @@ class Service:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(
-            base_url=self.base_url, headers=headers, limits=limits, trust_env=False, timeout=30, **options
+            base_url=self.base_url, headers=headers, limits=limits, **PLAIN, timeout=30, **options
         ) as client:
             yield client
 

@@ -68,8 +68,6 @@ def test_an_endpoint_without_streams_sends_none():
         (b"\xff\xfe", ""),
         (b'{"model": "m", "messages": []} {}', ""),
         (b'{"model": "m", "messages": ' + DEEP + b"}", ""),
-        (b'{"model": "m"}', "messages"),
-        (b'{"model": "m", "messages": "Hi"}', "messages"),
         (b'{"model": "m", "messages": [], "stream": "yes"}', "stream"),
         (b'{"model": "m", "messages": [], "stream": 1}', "stream"),
         (b'{"model": "m", "messages": [], "stream": true, "stream_options": 7}', "stream_options"),
@@ -306,3 +304,9 @@ def test_texts_of_completions_are_counted_and_vectors_are_not():
     assert answer_tokens(completion, b'{"choices": [{"text": "Hello there"}]}').output == 2
     embedding = read_request(EMBEDDING, b'{"model": "m", "input": "Hi"}')
     assert answer_tokens(embedding, b'{"data": [{"embedding": [0.1, 0.2]}]}').output == 0
+
+
+@pytest.mark.parametrize("body", [b'{"model": "m"}', b'{"model": "m", "messages": "Hi"}'])
+def test_a_chat_without_messages_still_names_its_model(body: bytes):
+    request = read_request(CHAT, body)
+    assert (request.model, request.lacks_messages) == ("m", True)

@@ -278,7 +278,7 @@ async def test_a_stream_that_falls_silent_says_so(router: Router):
         (b"[" * 100_000 + b"]" * 100_000, 400, "INVALID_ARGUMENT", ""),
         (b'{"model": "m", "messages": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "INVALID_ARGUMENT", ""),
         (b'{"messages": []}', 400, "MODEL_REQUIRED", ""),
-        (b'{"model": "m", "messages": "Hi"}', 400, "INVALID_ARGUMENT", "m"),
+        (b'{"model": "m", "messages": "Hi"}', 400, "UNKNOWN_MODEL", "m"),
         (b'{"model": "absent", "messages": []}', 400, "UNKNOWN_MODEL", "absent"),
         (b'{"model": "a\\u0000b", "messages": []}', 400, "UNKNOWN_MODEL", "a\ufffdb"),
     ],

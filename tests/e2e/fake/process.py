@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.fake.server import LOCALHOST
+from tests.support.plain_http import PLAIN
 
 _ROOT = Path(__file__).resolve().parents[3]
 # How long a test waits for something that must happen, in seconds.
@@ -32,7 +33,7 @@ class FakeProvider:
 
     def __init__(self, port: int) -> None:
         self._origin = f"http://{LOCALHOST}:{port}"
-        self._client = httpx.Client(base_url=f"{self._origin}/control", trust_env=False, timeout=_PATIENCE)
+        self._client = httpx.Client(base_url=f"{self._origin}/control", **PLAIN, timeout=_PATIENCE)
 
     @property
     def base_url(self) -> str:

@@ -95,13 +95,22 @@ async def test_a_disabled_user_is_out_at_once_until_enabled_again(site: Site, ad
     person = await site.core.user()
     key, _ = await site.core.credential(person.id)
     with_key = {"Authorization": f"Bearer {key}"}
-    assert (await site.client.get("/api/auth/me", headers=with_key)).status_code == 200
+    assert (await site.client.get("/api/v1/models", headers=with_key)).status_code == 200
     response = await admin.put(f"/api/users/{person.id}", json={"disabled": True})
     assert response.json()["disabled"] is True
-    assert (await site.client.get("/api/auth/me", headers=with_key)).status_code == 401
+    assert (await site.client.get("/api/v1/models", headers=with_key)).status_code == 401
     assert (await (await site.client_of(person)).get("/api/auth/me")).status_code == 401
     response = await admin.put(f"/api/users/{person.id}", json={"disabled": False})
     assert response.json()["disabled"] is False
+    assert (await site.client.get("/api/v1/models", headers=with_key)).status_code == 200
+
+
+async def test_a_key_for_programs_does_not_open_the_console(site: Site, admin: httpx.AsyncClient):
+    person = await site.core.admin("second")
+    key, _ = await site.core.credential(person.id)
+    for path in ("/api/auth/me", "/api/users", "/api/keys"):
+        response = await site.client.get(path, headers={"Authorization": f"Bearer {key}"})
+        assert (response.status_code, response.json()) == (401, {"error": "unauthorized"}), path
 
 
 @pytest.mark.parametrize(
