@@ -223,10 +223,11 @@ async def build(
         if worker == 0:
             for variable in settings.without_effect:
                 log.warning("%s is set, and nothing in this version reads it", variable)
-            await ensure_administrator(deps)
-            if settings.config_file is not None:
-                await bring_in_line(deps, configured.providers)
-            await declare_providers(deps)
+        # By each worker, for who is ready first is asked first.
+        await ensure_administrator(deps)
+        if settings.config_file is not None:
+            await bring_in_line(deps, configured.providers)
+        await declare_providers(deps)
         await catalog.load()
         catalog.set_routes(configured.routes)
         service = Service(

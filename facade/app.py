@@ -140,7 +140,7 @@ class Facade:
 def run(settings: FacadeSettings, on_ready: Callable[[], None] | None = None) -> int:
     """Runs the facade until SIGTERM or SIGINT; a second signal ends the drain. Returns the exit status.
 
-    on_ready: called once it listens. Raises OSError where it can't listen.
+    on_ready: called once it listens and has a core to ask. Raises OSError where it can't listen.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, on_ready))
@@ -161,8 +161,13 @@ async def _serve(settings: FacadeSettings, on_ready: Callable[[], None] | None) 
     facade = Facade(settings)
     await facade.start()
     log.info("listening on http://%s:%s", settings.host, facade.port)
-    if on_ready is not None:
-        on_ready()
+    announcing = asyncio.create_task(_announce(facade, on_ready or (lambda: None)))
     await stopping.wait()
+    announcing.cancel()
     log.info("stopping")
     await facade.stop(hurry)
+
+
+async def _announce(facade: Facade, on_ready: Callable[[], None]) -> None:
+    await facade.cores.connected()
+    on_ready()

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
-from facade.call import Call, factory
+from facade.call import Call, factory, new_request_id
 from facade.problem import dumps
 from facade.settings import FacadeSettings
 
@@ -28,8 +28,9 @@ _MAX_HEADERS = 200
 _SWEEP = 0.5
 
 _HEAD_LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b'Content-Length: 27\r\n\r\n{"error":"request timeout"}'
+    "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    "X-Request-Id: {request_id}\r\n"
+    'Content-Length: 27\r\n\r\n{{"error":"request timeout"}}'
 )
 
 
@@ -57,7 +58,7 @@ class Connection(web.RequestHandler):
     def close_if_late(self, begun_before: float) -> None:
         """Closes the connection where a head began before that time and is still not complete."""
         if 0.0 < self._head_since < begun_before and self.transport is not None:
-            self.transport.write(_HEAD_LATE)
+            self.transport.write(_HEAD_LATE.format(request_id=new_request_id()).encode())
             self.force_close()
 
     def handle_error(

@@ -3,9 +3,11 @@
 The inference link is facade/relay.py; this is the way of everything else.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -65,8 +67,12 @@ def rpc(name: str) -> Rpc:
 class Cores:
     """Calls the cores. Made and closed in the event loop that uses it."""
 
-    def __init__(self, targets: Sequence[str], internal_token: str) -> None:
-        """targets: gRPC targets, at least one; internal_token: proves that this is the core's own facade."""
+    def __init__(self, targets: Sequence[str], internal_token: str, *, patience: float = 5.0) -> None:
+        """targets: gRPC targets, at least one; internal_token: proves that this is the core's own facade.
+
+        patience: how many seconds a call waits for a core that is just starting.
+        """
+        self._patience = patience
         self._internal = ("x-llmrouter-internal", internal_token)
         self.names = [_name(place, target) for place, target in enumerate(targets)]
         self.channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for target in targets]
@@ -76,6 +82,16 @@ class Cores:
     async def close(self) -> None:
         for channel in self.channels:
             await channel.close(None)
+
+    async def connected(self) -> None:
+        """Returns as soon as one of the cores can be reached."""
+        waiting = [asyncio.ensure_future(channel.channel_ready()) for channel in self.channels]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def call(self, method: Rpc, request: Message, metadata: Metadata, timeout: float) -> Any:
         """One call on one of the cores; where the answer is a list, all of its pages. Raises Problem.
@@ -107,6 +123,7 @@ class Cores:
         return await call(request, metadata=(self._internal, *metadata), timeout=max(timeout, 0.001))
 
     async def _call_any(self, method: Rpc, request: Message, metadata: Metadata, timeout: float) -> Any:
+        await self._wait_for_one(timeout)
         first, *others = self._order()
         try:
             return await self.call_on(first, method, request, metadata, timeout)
@@ -118,6 +135,13 @@ class Cores:
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
 
+    async def _wait_for_one(self, timeout: float) -> None:
+        """Where no core can be reached, waits for one: gRPC itself fails at once between two tries to connect."""
+        if any(map(_is_ready, self.channels)):
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.connected(), min(self._patience, timeout))
+
     def _order(self) -> list[int]:
         """The cores in the order in which to ask them: in turn, those that are connected first."""
         count = len(self.channels)
@@ -125,8 +149,12 @@ class Cores:
             return [0]
         self._turn = (self._turn + 1) % count
         turned = [(self._turn + i) % count for i in range(count)]
-        ready = grpc.ChannelConnectivity.READY
-        return sorted(turned, key=lambda core: self.channels[core].get_state(try_to_connect=True) is not ready)
+        return sorted(turned, key=lambda core: not _is_ready(self.channels[core]))
+
+
+def _is_ready(channel: grpc.aio.Channel) -> bool:
+    """Whether it is connected; where it is not, it begins to connect."""
+    return channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
 
 
 def _name(place: int, target: str) -> str:

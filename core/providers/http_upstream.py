@@ -82,11 +82,11 @@ class HttpReply:
         if self._pending:
             data, self._pending = self._pending, b""
             return data
-        if content.total_bytes == self._seen:
-            if content.exception() is not None:
-                raise StreamInterrupted from content.exception()
-            return b""
-        return self._take()
+        if content.total_bytes != self._seen and (data := self._take()):
+            return data
+        if content.exception() is not None:
+            raise StreamInterrupted from content.exception()
+        return b""
 
     async def more(self) -> None:
         if self._pending:

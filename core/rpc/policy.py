@@ -121,4 +121,4 @@ _SURFACES_OF_SESSIONS = frozenset({"console"})
 def check_surface(surface: str, principal: Principal) -> None:
     """Raises Unauthenticated where a surface does not take this kind of credential."""
     if surface in _SURFACES_OF_SESSIONS and principal.kind != "session":
-        raise Unauthenticated
+        raise Unauthenticated("sign in: the console takes a session, and no API key")

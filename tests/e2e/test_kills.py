@@ -160,7 +160,6 @@ async def test_the_core_is_killed_under_load(
     gate.open()
     await asyncio.to_thread(service.wait_ready)
     outcomes = await asyncio.gather(*shots)
-    print("LATE", Counter((o.status, o.body[:100]) for o in outcomes[REQUESTS:]))
     assert_honest(outcomes[:REQUESTS])
     await fire.goes_on()
     records = await fire.records()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -25,8 +26,9 @@ class Users:
         self.metadata: list[dict[str, Any]] = []
         self._error = error
 
-    def serve(self) -> AbstractAsyncContextManager[str]:
-        return stub_core({"AdminService.ListUsers": self.list, "AdminService.CreateUser": self.create})
+    def serve(self, target: str = "") -> AbstractAsyncContextManager[str]:
+        methods = {"AdminService.ListUsers": self.list, "AdminService.CreateUser": self.create}
+        return stub_core(methods, target=target)
 
     async def list(self, request: admin_pb2.ListUsersRequest, context: Any) -> admin_pb2.ListUsersResponse:
         self.metadata.append(dict(context.invocation_metadata()))
@@ -46,8 +48,8 @@ class Users:
 
 
 @asynccontextmanager
-async def cores_at(*targets: str) -> AsyncGenerator[Cores]:
-    cores = Cores(targets, "the token")
+async def cores_at(*targets: str, patience: float = 5.0) -> AsyncGenerator[Cores]:
+    cores = Cores(targets, "the token", patience=patience)
     try:
         yield cores
     finally:
@@ -104,10 +106,19 @@ async def test_a_core_that_breaks_off_a_read_is_replaced_once():
 
 
 async def test_a_write_is_never_tried_twice():
-    async with cores_at(NOBODY_THERE, NOBODY_THERE) as cores:
+    async with cores_at(NOBODY_THERE, NOBODY_THERE, patience=0.1) as cores:
         with pytest.raises(Problem) as caught:
             await cores.call(CREATE_USER, admin_pb2.CreateUserRequest(), (), 5)
     assert caught.value.reason == "UNAVAILABLE"
+
+
+async def test_a_call_waits_for_a_core_that_is_just_starting(tmp_path: Path):
+    target = f"unix:{tmp_path / 'core.sock'}"
+    async with cores_at(target) as cores:
+        await cores.channels[0].wait_for_state_change(cores.channels[0].get_state(try_to_connect=True))
+        asking = asyncio.ensure_future(ids_of(cores))  # there is nobody yet
+        async with Users().serve(target):
+            assert await asking == [1, 2, 3, 4, 5]
 
 
 async def test_another_failure_than_unavailability_is_final():
@@ -135,7 +146,7 @@ async def test_a_core_keeps_its_name_wherever_it_stands_in_the_list():
 
 
 async def test_no_core_at_all_is_reported_without_saying_where_it_should_be():
-    async with cores_at(NOBODY_THERE) as cores:
+    async with cores_at(NOBODY_THERE, patience=0.1) as cores:
         with pytest.raises(Problem) as caught:
             await ids_of(cores)
     assert caught.value.http_status == 503

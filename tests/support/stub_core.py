@@ -19,19 +19,22 @@ Method = Callable[[Any, Any], Awaitable[Any]]
 
 @asynccontextmanager
 async def stub_core(
-    methods: Mapping[str, Method], health: health_pb2_grpc.HealthServicer | None = None
+    methods: Mapping[str, Method], health: health_pb2_grpc.HealthServicer | None = None, *, target: str = ""
 ) -> AsyncGenerator[str]:
-    """Serves unary methods, "Service.Method" → (request, context) → reply, and gives the server's target."""
+    """Serves unary methods, "Service.Method" → (request, context) → reply, and gives the server's target.
+
+    target: where to listen, "" for a free port.
+    """
     server: Any = grpc.aio.server()
     for path, group in groupby(sorted(methods), key=lambda name: rpc(name).path.split("/")[1]):
         handlers = {name.split(".")[1]: _handler(name, methods[name]) for name in group}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(path, handlers),))
     if health is not None:
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(target or "127.0.0.1:0")
     await server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield target or f"127.0.0.1:{port}"
     finally:
         await server.stop(grace=None)
 

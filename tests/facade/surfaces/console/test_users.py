@@ -111,6 +111,7 @@ async def test_a_key_for_programs_does_not_open_the_console(site: Site, admin: h
     for path in ("/api/auth/me", "/api/users", "/api/keys"):
         response = await site.client.get(path, headers={"Authorization": f"Bearer {key}"})
         assert (response.status_code, response.json()) == (401, {"error": "unauthorized"}), path
+        assert "sign in" in response.headers["x-llmrouter-error-detail"]
 
 
 @pytest.mark.parametrize(
