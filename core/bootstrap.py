@@ -147,7 +147,8 @@ class Service:
                 await self._health.set("database", NOT_SERVING)
             else:
                 await self._health.set("database", SERVING)
-            await self._health.set("journal", SERVING if self._shipper.healthy else NOT_SERVING)
+            kept = self._shipper.healthy and self._journal.writable
+            await self._health.set("journal", SERVING if kept else NOT_SERVING)
             self._prices.roll_over()
             await asyncio.sleep(_PROBE_SECONDS)
 

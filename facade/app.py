@@ -140,7 +140,7 @@ class Facade:
 def run(settings: FacadeSettings, on_ready: Callable[[], None] | None = None) -> int:
     """Runs the facade until SIGTERM or SIGINT; a second signal ends the drain. Returns the exit status.
 
-    on_ready: called once it listens and has a core to ask. Raises OSError where it can't listen.
+    on_ready: called once it listens and has all of its cores to ask. Raises OSError where it can't listen.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, on_ready))
@@ -169,5 +169,5 @@ async def _serve(settings: FacadeSettings, on_ready: Callable[[], None] | None) 
 
 
 async def _announce(facade: Facade, on_ready: Callable[[], None]) -> None:
-    await facade.cores.connected()
+    await facade.cores.connected(to_all=True)
     on_ready()

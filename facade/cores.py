@@ -83,11 +83,11 @@ class Cores:
         for channel in self.channels:
             await channel.close(None)
 
-    async def connected(self) -> None:
-        """Returns as soon as one of the cores can be reached."""
+    async def connected(self, *, to_all: bool) -> None:
+        """Returns as soon as all of the cores, or one of them, can be reached."""
         waiting = [asyncio.ensure_future(channel.channel_ready()) for channel in self.channels]
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.ALL_COMPLETED if to_all else asyncio.FIRST_COMPLETED)
         finally:
             for each in waiting:
                 each.cancel()
@@ -140,7 +140,7 @@ class Cores:
         if any(map(_is_ready, self.channels)):
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.connected(), min(self._patience, timeout))
+            await asyncio.wait_for(self.connected(to_all=False), min(self._patience, timeout))
 
     def _order(self) -> list[int]:
         """The cores in the order in which to ask them: in turn, those that are connected first."""

@@ -82,6 +82,7 @@ class Journal:
             self._file = -1
             self._size = 0
             self._torn = False  # the last line is incomplete
+            self._failing = False  # the disk did not take something, and nothing since
             self._start_segment(based=False)
         except BaseException:
             os.close(self._lock)
@@ -101,6 +102,11 @@ class Journal:
         """How many bytes are not known to be in the database yet."""
         return self._waiting
 
+    @property
+    def writable(self) -> bool:
+        """Whether everything that should be written is."""
+        return not self._kept
+
     def open(self, opening: Opening) -> None:
         """Notes that a request was let in.
 
@@ -114,7 +120,7 @@ class Journal:
         try:
             self._write(line)
         except OSError as error:
-            log.error("the usage journal can't be written: %s", error)  # noqa: TRY400 - no trace is needed
+            self._note_failure(error)
             raise Unavailable("the usage journal can't be written") from error
         self._open[opening.request_id] = line
 
@@ -132,7 +138,7 @@ class Journal:
             self._write(b"".join(lines.values()))
             self._turn()
         except OSError as error:
-            log.error("the usage journal can't be written: %s", error)  # noqa: TRY400 - no trace is needed
+            self._note_failure(error)
 
     def close(self, record: UsageRecord) -> None:
         """Notes how a request ended; from here on its record can't be lost with the process.
@@ -148,7 +154,7 @@ class Journal:
         try:
             self._write(line)
         except OSError as error:
-            log.error("a usage record waits in memory, for the journal can't be written: %s", error)  # noqa: TRY400
+            self._note_failure(error)
             self._keep(request_id, line)
             return
         self._open.pop(request_id, None)
@@ -168,9 +174,16 @@ class Journal:
             self._kept.popleft()
             self._open.pop(request_id, None)
             self._states.pop(request_id, None)
-            if not self._kept:
-                log.info("the usage journal can be written again")
+        if self._failing:
+            self._failing = False
+            log.info("the usage journal can be written again")
         return True
+
+    def _note_failure(self, error: OSError) -> None:
+        """Logs the first of what may be many."""
+        if not self._failing:
+            self._failing = True
+            log.error("the usage journal can't be written; records wait in memory, and requests are refused: %s", error)
 
     def mark_base(self) -> None:
         """Notes that nothing is open but what this segment says, so that no older one has to be read for it."""

@@ -27,6 +27,7 @@ CHAT_MODEL = "echo"
 EMBEDDING_MODEL = "echo-embedding"
 _DIMENSIONS = 64
 _MAX_DIMENSIONS = 4096
+_MOST_TOKENS = 65_536  # of an answer, as models have a limit too
 _TOKEN = re.compile(r"\s*\S{1,8}")
 
 _encode = msgspec.json.Encoder().encode
@@ -114,10 +115,12 @@ class EchoUpstream:
 
     def _complete(self, operation: str, request: _Body) -> EchoReply:
         text = _last_said(request.messages) if operation == openai_chat.CHAT else _joined(request.prompt)
-        pieces = _TOKEN.findall(text) or ["(nothing", " to", " echo)"]
-        limit = request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens
-        cut = limit is not None and limit < len(pieces)
-        pieces = pieces[: max(0, limit)] if limit is not None else pieces
+        asked = request.max_completion_tokens if request.max_completion_tokens is not None else request.max_tokens
+        limit = _MOST_TOKENS if asked is None else min(max(0, asked), _MOST_TOKENS)
+        found = itertools.islice(_TOKEN.finditer(text), limit + 1)
+        pieces = [match[0] for match in found] or ["(nothing", " to", " echo)"]
+        cut = limit < len(pieces)
+        pieces = pieces[:limit]
         tool = _required_tool(request)
         finish = "tool_calls" if tool else "length" if cut else "stop"
         prompt = sum(count_text(_content(message)) + 4 for message in request.messages) or count_text(text)

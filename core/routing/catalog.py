@@ -11,6 +11,7 @@ often. Nothing here waits for a provider when the service starts.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +33,7 @@ _LOOK_EVERY = 1.0  # seconds, as all of these
 _REFRESH_EVERY = 600.0
 _RETRY_FIRST = 2.0
 _RETRY_MAX = 300.0
+_FIRST_WORDS = 3.0  # that a request waits for a model's provider to be heard for the first time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class RuntimeModels:
     models: tuple[str, ...] = ()
     error: str = ""
     refreshed_at: datetime | None = None
+
+
+_UNHEARD = RuntimeModels()
 
 
 @dataclass(slots=True)
@@ -77,6 +82,7 @@ class Catalog:
         self._providers: dict[int, _Provider] = {}
         self._routes: tuple[Route, ...] = ()
         self._lookup = Lookup()
+        self._heard = asyncio.Event()  # a provider has told its models, or failed to
 
     async def load(self) -> None:
         """Reads the providers from the database. Their models come with `refresh_due`. Raises DatabaseError."""
@@ -94,6 +100,19 @@ class Catalog:
     def candidates(self, model: str) -> tuple[Candidate, ...]:
         """Where a model can be called: a route's alias, exactly so named, or `provider/model`; () for nowhere."""
         return self._lookup.candidates(model)
+
+    async def candidates_soon(self, model: str) -> tuple[Candidate, ...]:
+        """The same for a service that has just started: waits a moment for providers that were not heard yet."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_WORDS):
+                while not (found := self.candidates(model)) and self._listens():
+                    self._heard.clear()
+                    await self._heard.wait()
+                return found
+        return self.candidates(model)
+
+    def _listens(self) -> bool:
+        return any(p.upstream is not None and p.runtime == _UNHEARD for p in self._providers.values())
 
     def doubts(self) -> Sequence[Doubt]:
         """The targets of routes that lead nowhere now, or perhaps."""
@@ -203,9 +222,11 @@ class Catalog:
         if before.models != provider.runtime.models:
             log.info("provider '%s' has %d models", provider.row.name, len(names))
             self._rebuild()
+        self._heard.set()
 
     def _note_failed_pull(self, provider: _Provider, error: RefreshFailed) -> None:
         """The models of the last good pull stay."""
+        self._heard.set()
         provider.due = self._clock.monotonic() + provider.retry_in
         provider.retry_in = min(_RETRY_MAX, provider.retry_in * 2)
         before = provider.runtime

@@ -136,7 +136,7 @@ class Pipeline:
             raise Unavailable("the service is stopping; try again")
         request = openai_chat.read_request(ask.operation, ask.body, never_stream=ask.never_stream)
         self._settlement.open(running, request)
-        candidates = self._catalog.candidates(request.model)
+        candidates = self._catalog.candidates(request.model) or await self._catalog.candidates_soon(request.model)
         if not candidates:
             raise UnknownModel
         if request.lacks_messages:

@@ -11,10 +11,13 @@ from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import (
     Cancelled,
     DeadlineExceeded,
+    Forbidden,
     InvalidArgument,
     ProviderError,
     ProviderTimeout,
+    RateLimited,
     RouterError,
+    TooLarge,
     Unavailable,
     UnknownModel,
     UpstreamStatus,
@@ -37,8 +40,11 @@ _DEADLINE_ROUNDING = 0.01
 
 # The status in the accounts of a request that failed, most special class first.
 _STATUSES: tuple[tuple[type[RouterError], int], ...] = (
+    (TooLarge, 413),
     (InvalidArgument, 400),
     (UnknownModel, 400),
+    (Forbidden, 403),
+    (RateLimited, 429),
     (ProviderTimeout, 504),
     (DeadlineExceeded, 504),
     (ProviderError, 502),

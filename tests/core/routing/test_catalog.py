@@ -418,3 +418,35 @@ async def test_echo_is_offered_while_it_is_switched_on_and_never_else(wired: Wir
         await catalog.refresh_due()
         assert set(catalog.models()) == ({"echo", "echo-embedding"} if on else set())
         assert [len(catalog.candidates(name)) for name in ("echo", "echo/echo")] == ([1, 1] if on else [0, 0])
+
+
+async def test_a_service_that_has_just_started_waits_for_a_models_provider_to_be_heard(stand: Stand) -> None:
+    await stand.add("quick", "n")
+    await stand.add("slow", "m")
+    gate = stand.shelf.gates["slow"] = asyncio.Event()
+    await stand.catalog.load()
+    asking = asyncio.create_task(stand.catalog.candidates_soon("m"))
+    pulling = asyncio.create_task(stand.catalog.refresh_due())
+    await until(lambda: stand.places("n"))
+    assert not asking.done()
+    gate.set()
+    assert [place.upstream.target.name for place in await asking] == ["slow"]
+    await pulling
+
+
+async def test_nobody_waits_for_a_model_once_every_provider_was_heard_or_failed(stand: Stand) -> None:
+    assert await stand.catalog.candidates_soon("m") == ()
+    await stand.add("dead", listed=False)
+    await stand.catalog.load()
+    asking = asyncio.create_task(stand.catalog.candidates_soon("m"))
+    await stand.catalog.refresh_due()
+    assert await asking == ()
+
+
+async def test_a_provider_that_is_silent_at_the_start_is_not_waited_for_long(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.routing.catalog._FIRST_WORDS", 0.01)
+    await stand.add("silent", "m")
+    await stand.catalog.load()
+    assert await stand.catalog.candidates_soon("m") == ()
