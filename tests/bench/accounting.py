@@ -101,10 +101,10 @@ def _name(words: list[str]) -> str:
         if word.startswith("-"):
             break
         plain.append(Path(word).name)
-    for word in plain:
-        for part in re.split(r"\W+", word):
-            if part in ROLES:
-                return ROLES[part]
+    parts = [part for word in plain for part in re.split(r"\W+", word)]
+    for part in (*plain, *parts):  # a whole word first: `core.cli facade` is a facade
+        if part in ROLES:
+            return ROLES[part]
     return " ".join(plain[:2])[:24]
 
 
