@@ -15,19 +15,6 @@ def nanos_from_dollars(dollars: Decimal | str | int) -> int:
     return int((Decimal(dollars) * NANOS_PER_DOLLAR).to_integral_value(ROUND_HALF_EVEN))
 
 
-def dollars_from_nanos(nanos: int) -> Decimal:
-    """The exact amount in dollars."""
-    return Decimal(nanos) / NANOS_PER_DOLLAR
-
-
-def format_dollars(nanos: int) -> str:
-    """The exact amount as plain decimal text: 502000 → "0.000502", 0 → "0"."""
-    sign, nanos = ("-", -nanos) if nanos < 0 else ("", nanos)
-    whole, rest = divmod(nanos, NANOS_PER_DOLLAR)
-    fraction = f"{rest:09d}".rstrip("0")
-    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
-
-
 def cost_of(tokens_and_prices: list[tuple[int, int]]) -> int:
     """Nano-dollars of (tokens, nano-dollars per million tokens) pairs: exact sum, rounded once, half up."""
     total = 0

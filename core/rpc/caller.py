@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from core.auth import NOBODY, Principal, Secrets
+from core.auth import Principal, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,3 @@ def current() -> Caller:
 def enter(caller: Caller) -> None:
     """Sets the caller for the rest of this RPC; each runs in a context of its own."""
     _current.set(caller)
-
-
-def anonymous(request_id: str = "") -> Caller:
-    """Nobody, for tests and for background work."""
-    return Caller(NOBODY, request_id, "", "", Secrets(), is_facade=False)
