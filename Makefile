@@ -65,6 +65,10 @@ gen: $(VENV)/.dev ## Generate gen/ from proto/
 	@rm -rf gen/llmrouter
 	@$(MAKE) protoc OUT=gen
 
+.PHONY: proof
+proof: $(VENV)/.dev ## Prove for minutes that a budget is never passed (PROOF_SECONDS=120)
+	@PROOF_SECONDS="$${PROOF_SECONDS:-120}" $(BIN)/python -m pytest tests/e2e/test_budget_proof.py -s $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure it (ARGS="--help" tells how)
 	@$(BIN)/python -m tests.bench $(ARGS)

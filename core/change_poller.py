@@ -1,7 +1,8 @@
 """Hears of what other processes changed, and makes this one look again.
 
     changes (database) ──every so often──► new notes ─┬─ user, credential ─► authenticator forgets
-                                                    └─ provider ─────────► provider_changed, in a task
+                                                    ├─ provider ─────────► provider_changed, in a task
+                                                    └─ limit, budget, … ─► read anew
 
 Numbers are given when a note is written and seen when it is committed, so on PostgreSQL a lower
 number may appear after a higher one. A number that was skipped is therefore asked for again, until
@@ -10,7 +11,7 @@ no transaction can be so old any more.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from core.auth import Authenticator
@@ -37,6 +38,7 @@ _BEFORE_START = 100
 
 ProviderChanged = Callable[[int], Awaitable[None]]
 Reload = Callable[[], Awaitable[None]]
+Tell = Callable[[int], None]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -52,8 +54,11 @@ class ChangePoller:
         reload_providers: Reload,
         sleep: Sleep = asyncio.sleep,
         interval: float = _INTERVAL,
+        reloads: Mapping[str, Reload] | None = None,
+        tells: Mapping[str, Tell] | None = None,
     ) -> None:
-        """interval: seconds between looks.
+        """interval: seconds between looks; reloads: what to call where something of a kind has changed; tells: what
+        hears the number of each thing of a kind that changed, and 0 where notes may have been missed.
 
         provider_changed hears the number of each provider that changed, and again where the database
         did not answer it; reload_providers is called at first and where notes may have been missed.
@@ -65,6 +70,8 @@ class ChangePoller:
         self._reload_providers = reload_providers
         self._sleep = sleep
         self._interval = interval
+        self._reloads = reloads or {}
+        self._tells = tells or {}
         self._last: int | None = None  # the highest number seen; None before the first look
         self._gaps: dict[int, float] = {}  # skipped numbers, and until when they are watched
         self._looked_at = 0.0  # seconds since 1970
@@ -114,6 +121,15 @@ class ChangePoller:
         self._note_gaps(found, now)
         for change in found:
             self._apply(change)
+        for kind in {change.kind for change in found} & self._reloads.keys():
+            await self._reload(kind)
+
+    async def _reload(self, kind: str) -> None:
+        try:
+            await self._reloads[kind]()
+        except DatabaseError:
+            self._last = None  # the next look begins anew, and so looks at everything
+            raise
 
     async def _start(self, now: float) -> None:
         """Begins at the newest note. Whatever is remembered from before it is looked up anew."""
@@ -124,6 +140,10 @@ class ChangePoller:
         before = range(max(1, last - _BEFORE_START), last)
         self._authenticator.forget()
         await self._reload_providers()
+        for reload in self._reloads.values():
+            await reload()
+        for tell in self._tells.values():
+            tell(0)
         self._gaps = {number: now + _GAP_LIFETIME for number in before if number not in seen}
         self._last = last
 
@@ -148,6 +168,8 @@ class ChangePoller:
             self._authenticator.forget_credential(change.object_id)
         elif change.kind == "provider":
             self._tell(change.object_id)
+        elif change.kind in self._tells:
+            self._tells[change.kind](change.object_id)
 
     def _tell(self, provider_id: int) -> None:
         """Tells of a provider without waiting; changes that come meanwhile are told once, afterwards."""

@@ -25,8 +25,11 @@ _SOURCE = "config"
 _YIELDING = (_SOURCE, "environment")
 
 
-async def bring_in_line(deps: Deps, declared: Sequence[DeclaredProvider]) -> None:
-    """Brings the providers to what the file says: all of them, or none where it fails. Raises DatabaseError."""
+async def bring_in_line(deps: Deps, declared: Sequence[DeclaredProvider], *, tells: bool = True) -> None:
+    """Brings the providers to what the file says: all of them, or none where it fails. Raises DatabaseError.
+
+    tells: whether this process, of those that all do so, tells of what it leaves alone.
+    """
     done: list[tuple[int, str, str]] = []
     async with deps.database.write() as connection:
         rows = {row.name: row for row in await providers.lock_all(connection)}
@@ -34,7 +37,13 @@ async def bring_in_line(deps: Deps, declared: Sequence[DeclaredProvider]) -> Non
         for provider in declared:
             row = rows.get(provider.name)
             if row is not None and row.source not in _YIELDING:
-                done.append((logging.WARNING, row.name, f"has the source '{row.source}' and is left alone"))
+                done.append(
+                    (
+                        logging.WARNING if tells else logging.DEBUG,
+                        row.name,
+                        f"has the source '{row.source}' and is left alone",
+                    )
+                )
             elif said := await _bring(connection, deps, provider, row, entries.get(row.id, []) if row else []):
                 done.append((logging.INFO, provider.name, said))
         names = {provider.name for provider in declared}

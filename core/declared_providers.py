@@ -22,8 +22,11 @@ ECHO = "echo"
 _ENVIRONMENT = "environment"
 
 
-async def declare_providers(deps: Deps) -> None:
-    """Makes the providers that are declared and missing. Raises DatabaseError, SettingsError."""
+async def declare_providers(deps: Deps, *, tells: bool = True) -> None:
+    """Makes the providers that are declared and missing. Raises DatabaseError, SettingsError.
+
+    tells: whether this process, of those that all do so, tells of keys that differ.
+    """
     try:
         declared = vendors_in_environment(deps.settings.environ)
     except ValueError as error:
@@ -32,15 +35,16 @@ async def declare_providers(deps: Deps) -> None:
     if deps.settings.echo:
         wanted.append((ECHO, ECHO, "", "", "builtin"))
     for name, kind, base_url, api_key, source in wanted:
-        await _ensure(deps, name, kind, base_url, api_key, source)
+        await _ensure(deps, name, kind, base_url, api_key, source, tells=tells)
 
 
-async def _ensure(deps: Deps, name: str, kind: str, base_url: str, api_key: str, source: str) -> None:
+async def _ensure(deps: Deps, name: str, kind: str, base_url: str, api_key: str, source: str, *, tells: bool) -> None:
     try:
         async with deps.database.write() as connection:
             before = await providers.get_by_name(connection, name)
             if before is not None:
-                _compare(before, api_key, deps.cipher)
+                if tells:
+                    _compare(before, api_key, deps.cipher)
                 return
             row = await providers.add(
                 connection,

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from core.access_tokens import AccessTokens
 from core.auth import Authenticator
 from core.clock import Clock
 from core.ids import NewId
+from core.ledger.budgets import Budgets
+from core.ledger.limits import Limits
 from core.metrics import Metrics
 from core.passwords import Hasher
 from core.routing.catalog import Catalog
@@ -21,8 +24,11 @@ class Deps:
     new_id: NewId
     database: Database
     authenticator: Authenticator
+    access_tokens: AccessTokens
     cipher: Cipher
     hasher: Hasher
     catalog: Catalog
+    limits: Limits
     pipeline: Pipeline
     metrics: Metrics = field(default_factory=Metrics)
+    budgets: Budgets | None = None  # where no inference runs there are none

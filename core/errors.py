@@ -20,6 +20,8 @@ RouterError
 │  ├─ RefreshFailed             the list of models could not be read
 │  └─ UpstreamStatus            the provider's own error answer
 ├─ RateLimited                  come back later
+├─ BudgetExceeded               no budget of the request has room for it
+├─ Unpriced                     what it would cost is not known, and a budget caps it
 ├─ Unavailable                  starting, stopping or overloaded
 │  └─ DatabaseError
 ├─ Cancelled · DeadlineExceeded the caller went away, or its time was up
@@ -176,8 +178,67 @@ class UpstreamStatus(ProviderError):
 
 
 class RateLimited(RouterError):
+    """Too much was asked for.
+
+    subject: the kind of scope whose limit it is, "" where that is nobody's business; counted: what the limit
+    counts, such as requests_per_minute; limit, remaining: how many there are, and are left; reset: seconds
+    until nothing of what is counted now is counted any more.
+    """
+
     reason = "RATE_LIMITED"
     default_message = "too many requests"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str = "",
+        retry_after: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        subject: str = "",
+        counted: str = "",
+        limit: int = 0,
+        remaining: int = 0,
+        reset: float = 0.0,
+    ) -> None:
+        super().__init__(message, field=field, retry_after=retry_after, metadata=metadata)
+        self.subject = subject
+        self.counted = counted
+        self.limit = limit
+        self.remaining = remaining
+        self.reset = reset
+
+
+class BudgetExceeded(RouterError):
+    """A budget has no room for a request.
+
+    scope_kind, scope_id and period: which budget; metadata has them too.
+    """
+
+    reason = "BUDGET_EXCEEDED"
+    default_message = "the budget is used up"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        scope_kind: str = "",
+        scope_id: str = "",
+        period: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        named = {"scope_kind": scope_kind, "scope_id": scope_id, "period": period}
+        super().__init__(
+            message, retry_after=retry_after, metadata={name: value for name, value in named.items() if value}
+        )
+        self.scope_kind = scope_kind
+        self.scope_id = scope_id
+        self.period = period
+
+
+class Unpriced(RouterError):
+    reason = "UNPRICED"
+    default_message = "this model has no known price, and a budget caps what may be spent"
 
 
 class Unavailable(RouterError):

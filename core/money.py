@@ -15,6 +15,21 @@ def nanos_from_dollars(dollars: Decimal | str | int) -> int:
     return int((Decimal(dollars) * NANOS_PER_DOLLAR).to_integral_value(ROUND_HALF_EVEN))
 
 
+def dollars_from_nanos(nanos: int) -> Decimal:
+    """The exact amount in dollars, without zeros at its end."""
+    return Decimal(nanos).scaleb(-9).normalize() if nanos else Decimal(0)
+
+
+def cost_at_most(tokens: int, price: int) -> int:
+    """Nano-dollars of tokens at a price in nano-dollars per million, rounded up: a bound that no cost passes."""
+    return -(-tokens * price // TOKENS_PER_PRICE)
+
+
+def tokens_within(amount: int, price: int) -> int:
+    """How many tokens an amount of nano-dollars pays for at a price above 0."""
+    return max(0, amount) * TOKENS_PER_PRICE // price
+
+
 def cost_of(tokens_and_prices: list[tuple[int, int]]) -> int:
     """Nano-dollars of (tokens, nano-dollars per million tokens) pairs: exact sum, rounded once, half up."""
     total = 0

@@ -67,10 +67,12 @@ class Settings:
     log_level: str = "info"
     log_format: str = "text"
     session_ttl: float = 30 * 24 * 3600.0
+    jwt_ttl: float = 3600.0
     request_timeout: float = 600.0
     max_body: int = 32 * 1024 * 1024
     drain_timeout: float = 30.0
     journal_limit: int = 4 * 1024 * 1024 * 1024
+    usage_retention_days: int = 0  # 0: for ever
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # for providers' own variables
 
     @property
@@ -110,6 +112,10 @@ class Settings:
     @property
     def journal_dir(self) -> Path:
         return self.data_dir / "journal"
+
+    @property
+    def limits_dir(self) -> Path:
+        return self.data_dir / "limits"
 
 
 def _text(raw: str) -> str:
@@ -201,6 +207,12 @@ def _url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _redis_url(raw: str) -> str:
+    if not raw.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return raw
+
+
 def _secret_key(raw: str) -> str:
     if len(raw) < 16:
         raise ValueError("must have 16 characters or more; `openssl rand -hex 32` makes a good one")
@@ -213,7 +225,7 @@ VARIABLES = {
     "LLMROUTER_GRPC_ADDR": ("grpc_addr", _address),
     "LLMROUTER_DATA_DIR": ("data_dir", Path),
     "LLMROUTER_DATABASE_URL": ("database_url", _database_url),
-    "LLMROUTER_REDIS_URL": ("redis_url", _text),
+    "LLMROUTER_REDIS_URL": ("redis_url", _redis_url),
     "LLMROUTER_SECRET_KEY": ("secret_key", _secret_key),
     "LLMROUTER_SECRET_KEYS_OLD": ("secret_keys_old", _list),
     "LLMROUTER_ADMIN_EMAIL": ("admin_email", _text),
@@ -231,14 +243,16 @@ VARIABLES = {
     "LLMROUTER_LOG_LEVEL": ("log_level", _choice("debug", "info", "warning", "error")),
     "LLMROUTER_LOG_FORMAT": ("log_format", _choice("text", "json")),
     "LLMROUTER_SESSION_TTL": ("session_ttl", _number(60, 10 * 365 * 24 * 3600)),
+    "LLMROUTER_JWT_TTL": ("jwt_ttl", _number(60, 30 * 24 * 3600)),
     "LLMROUTER_REQUEST_TIMEOUT": ("request_timeout", _number(1, 24 * 3600)),
     "LLMROUTER_MAX_BODY": ("max_body", _count(1024, 1024 * 1024 * 1024)),
     "LLMROUTER_DRAIN_TIMEOUT": ("drain_timeout", _number(0, 24 * 3600)),
     "LLMROUTER_JOURNAL_LIMIT": ("journal_limit", _count(1024 * 1024, 1 << 50)),
+    "LLMROUTER_USAGE_RETENTION_DAYS": ("usage_retention_days", _count(0, 100 * 366)),
 }
 
 # They have their names and their checks, but what they are for does not exist yet.
-RESERVED = ("LLMROUTER_REDIS_URL", "LLMROUTER_BOOTSTRAP_TOKEN", "LLMROUTER_REGISTRATION")
+RESERVED = ("LLMROUTER_BOOTSTRAP_TOKEN", "LLMROUTER_REGISTRATION")
 
 
 def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:

@@ -2,6 +2,7 @@
 
 run/                   nobody else may enter it
   core-0.sock …        gRPC, for the facades on this machine
+  relay-0.sock …       their links, which carry inference
   facade-0.sock …      metrics of one facade process, for its siblings
   serve.lock           held while the installation runs
 """
@@ -16,6 +17,19 @@ from core.settings import Settings, SettingsError
 def core_socket(settings: Settings, worker: int) -> Path:
     """Where a core process answers its facades."""
     return settings.run_dir / f"core-{worker}.sock"
+
+
+def relay_socket(settings: Settings, worker: int) -> Path:
+    """Where a core process takes the links of its facades."""
+    return settings.run_dir / f"relay-{worker}.sock"
+
+
+def relay_target(core: str) -> str:
+    """Where the core process at a gRPC target takes links: beside its socket, else at the same address."""
+    path = Path(core.removeprefix("unix:"))
+    if not core.startswith("unix:") or not path.name.startswith("core-"):
+        return core
+    return f"unix:{path.with_name(path.name.replace('core-', 'relay-', 1))}"
 
 
 def facade_socket(settings: Settings, worker: int) -> Path:

@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
-from threading import Thread
+from threading import Event, Thread
+
+_ORDER = 0.2  # seconds by which what the supervisor says may come after its signal
 
 
 class Supervised:
@@ -15,20 +17,28 @@ class Supervised:
         Should the supervisor end, however that comes about, this process asks itself to stop.
         """
         self._socket = None if fd is None else socket.socket(fileno=fd)
+        self._told = Event()
+        self._drain = 0.0
         if self._socket is not None:
             self._socket.set_inheritable(False)
-            Thread(target=_stop_at_end_of, args=(self._socket,), name="supervised", daemon=True).start()
+            Thread(target=self._listen, args=(self._socket,), name="supervised", daemon=True).start()
 
     def ready(self) -> None:
         """Tells the supervisor that this process can be used."""
         if self._socket is not None:
             self._socket.sendall(b"ready\n")
 
+    def time_to_drain(self, otherwise: float) -> float:
+        """Seconds that this process has to finish what runs; otherwise: where no supervisor says so. Blocks shortly."""
+        if self._socket is None or not self._told.wait(_ORDER):
+            return otherwise
+        return min(self._drain, otherwise)
 
-def _stop_at_end_of(link: socket.socket) -> None:
-    try:
-        while link.recv(64):
+    def _listen(self, link: socket.socket) -> None:
+        try:
+            while said := link.recv(64):
+                self._drain = float(said)
+                self._told.set()
+        except (OSError, ValueError):
             pass
-    except OSError:
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Self
@@ -69,11 +70,12 @@ class Worker:
     def start(self, now: float, pass_fds: Sequence[int]) -> None:
         self.restart_at, self.started_at = None, now
         self.starts += 1
+        restarted = ["--restarted"] if self.was_ready else []
         self.link, theirs = socket.socketpair()
         self.link.setblocking(False)
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - the commands are our own
-                [*self.spec.command, "--supervisor-fd", str(theirs.fileno())],
+                [*self.spec.command, *restarted, "--supervisor-fd", str(theirs.fileno())],
                 env=_DEFAULTS | os.environ,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *pass_fds),
@@ -101,6 +103,13 @@ class Worker:
     def send(self, number: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(number)  # harmless where it has just ended: Popen has not reaped it yet
+
+    def stop(self, drain: float) -> None:
+        """Asks the process to end; drain: seconds that it has to finish what runs."""
+        if self.link is not None:
+            with suppress(OSError):  # it has just ended
+                self.link.send(f"{drain:.3f}".encode())
+        self.send(signal.SIGTERM)
 
     def hear(self) -> bool:
         """Reads what the process says of itself; whether it got ready just now."""
@@ -134,7 +143,7 @@ class Supervisor:
         terminal: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """drain: seconds that each stage has to finish; on_ready: called once, as soon as all are ready;
+        """drain: seconds that all stages together have to finish; on_ready: called once, as soon as all are ready;
         terminal: a file descriptor of the terminal that this was started on, where it was.
         """
         self._workers = [Worker(spec) for spec in specs]
@@ -146,6 +155,7 @@ class Supervisor:
         self._announced = False
         self._stopping: int | None = None  # the stage that is being stopped
         self._deadline: float | None = None
+        self._drained_at = 0.0  # when the time to drain is over
         self._code = 0
 
     def run(self) -> int:
@@ -217,7 +227,7 @@ class Supervisor:
         log.warning("starting again", extra={"worker": worker.spec.name, "ended": _reason(code), "in_s": delay})
 
     def _stop(self) -> None:
-        self._stopping = -1
+        self._stopping, self._drained_at = -1, self._clock() + self._drain
         for worker in self._workers:
             worker.restart_at = None
         self._stop_next()
@@ -229,10 +239,11 @@ class Supervisor:
         left = [worker for worker in self._workers if worker.process is not None]
         stage = min((worker.spec.stage for worker in left), default=self._stopping)
         if stage > self._stopping:
-            self._stopping, self._deadline = stage, self._clock() + self._drain + _GRACE
+            drain = max(0.0, self._drained_at - self._clock())
+            self._stopping, self._deadline = stage, self._clock() + drain + _GRACE
             for worker in left:
                 if worker.spec.stage == stage:
-                    worker.send(signal.SIGTERM)
+                    worker.stop(drain)
         elif self._deadline is not None and self._clock() >= self._deadline:
             log.warning("killing what has not ended in time")
             self._kill()

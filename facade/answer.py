@@ -13,6 +13,8 @@ from facade.surface import Surface
 DETAIL = "detail"
 
 _MAX_DETAIL = 300
+# In a problem's metadata: headers that say what is left of a limit.
+_LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 def answer_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -39,6 +41,14 @@ def answer_problem(surface: Surface, problem: Problem) -> web.Response:
         headers["X-LLMRouter-Error-Detail"] = printable[:_MAX_DETAIL]
     if problem.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
-    if problem.http_status == 401:
+    headers |= {name: value for name, value in problem.metadata.items() if name.startswith(_LIMITS)}
+    status = surface.status(problem)
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return answer_json(body, problem.http_status, headers)
+    return answer_json(body, status, headers)
+
+
+def event_of(surface: Surface, problem: Problem) -> bytes:
+    """The server-sent event that tells the reader of a stream why it broke off."""
+    name = f"event: {surface.error_event}\n".encode() if surface.error_event else b""
+    return name + b"data: " + dumps(surface.render(problem)) + b"\n\n"

@@ -25,13 +25,18 @@ from facade.origins import Origins
 from facade.relay import Relay
 from facade.route import Route
 from facade.settings import FacadeSettings
+from facade.shared_paths import SHARED
 from facade.surface import Surfaces
 from facade.surfaces.console import chat as console_chat
+from facade.surfaces.console.account import WHO_AM_I
 from facade.surfaces.console.operations import OPERATIONS as CONSOLE_OPERATIONS
 from facade.surfaces.console.surface import CONSOLE
+from facade.surfaces.cost_control import usage_events
+from facade.surfaces.cost_control.operations import OPERATIONS as COST_CONTROL_OPERATIONS
+from facade.surfaces.cost_control.surface import COST_CONTROL
 from facade.surfaces.gateway import routes as gateway_inference
 from facade.surfaces.gateway.models import OPERATIONS as GATEWAY_OPERATIONS
-from facade.surfaces.gateway.surface import GATEWAY
+from facade.surfaces.gateway.surface import GATEWAY, MESSAGES
 from facade.surfaces.openai import routes as openai_inference
 from facade.surfaces.openai.models import OPERATIONS as OPENAI_OPERATIONS
 from facade.surfaces.openai.surface import OPENAI
@@ -40,19 +45,27 @@ from facade.surfaces.operations.index import Directory
 from facade.surfaces.operations.monitoring import Monitoring
 from facade.surfaces.operations.routes import operations_routes
 from facade.surfaces.operations.surface import OPERATIONS
+from facade.surfaces.proxy import routes as proxy_inference
+from facade.surfaces.proxy.models import ANTHROPIC_OPERATIONS as PROXY_ANTHROPIC_OPERATIONS
+from facade.surfaces.proxy.models import OPENAI_OPERATIONS as PROXY_OPENAI_OPERATIONS
+from facade.surfaces.proxy.surface import PROXY_ANTHROPIC, PROXY_OPENAI
 
 log = logging.getLogger("llmrouter.http")
 
-SURFACES = (CONSOLE, OPENAI, GATEWAY, OPERATIONS)
+SURFACES = (CONSOLE, SHARED, OPENAI, GATEWAY, MESSAGES, COST_CONTROL, PROXY_OPENAI, PROXY_ANTHROPIC, OPERATIONS)
 
 # Each surface's rows of operations.
 OPERATION_TABLES = (
     (CONSOLE, CONSOLE_OPERATIONS),
+    (SHARED, (WHO_AM_I,)),
     (OPENAI, OPENAI_OPERATIONS),
     (GATEWAY, GATEWAY_OPERATIONS),
+    (COST_CONTROL, COST_CONTROL_OPERATIONS),
+    (PROXY_OPENAI, PROXY_OPENAI_OPERATIONS),
+    (PROXY_ANTHROPIC, PROXY_ANTHROPIC_OPERATIONS),
 )
 # Each surface's routes of inference.
-INFERENCE_TABLES = (console_chat.routes, openai_inference.routes, gateway_inference.routes)
+INFERENCE_TABLES = (console_chat.routes, openai_inference.routes, gateway_inference.routes, proxy_inference.routes)
 
 # What cancelled handlers get to clean up, and what aiohttp must at least be given for it; in seconds.
 _LAST_WORDS, _AT_LEAST = 2.0, 0.05
@@ -68,7 +81,7 @@ class Facade:
         self.relay = Relay(settings)
         surfaces = Surfaces(SURFACES)
         self.metrics = Metrics(surfaces.names)
-        self.readiness = Readiness(self.cores)
+        self.readiness = Readiness(self.cores, self.relay)
         self._monitoring = Monitoring(self.cores, self.metrics, settings)
         self.routes: Sequence[Route] = self._all_routes(now)
         self._dispatcher = Dispatcher(self.routes, surfaces, Origins(settings), self.metrics)
@@ -82,6 +95,7 @@ class Facade:
         directory = Directory(self.settings.public_url)
         directory.routes = (
             *(operations.route(row, surface) for surface, rows in OPERATION_TABLES for row in rows),
+            *usage_events.routes(self.cores, operations),
             *(route for table in INFERENCE_TABLES for route in table(inference)),
             *operations_routes(self.readiness, self._monitoring, directory),
         )

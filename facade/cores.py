@@ -1,4 +1,4 @@
-"""The core processes: one gRPC channel to each, and unary calls to whichever is ready.
+"""The core processes: one gRPC channel to each, and calls to whichever is ready.
 
 The inference link is facade/relay.py; this is the way of everything else.
 """
@@ -6,7 +6,7 @@ The inference link is facade/relay.py; this is the way of everything else.
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -39,7 +39,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """A unary method of the core, found by its name in the protobuf descriptors."""
+    """A method of the core, found by its name in the protobuf descriptors."""
 
     path: str
     request: type[Message]
@@ -121,6 +121,27 @@ class Cores:
                 response_deserializer=method.reply.FromString,
             )
         return await call(request, metadata=(self._internal, *metadata), timeout=max(timeout, 0.001))
+
+    async def stream(self, method: Rpc, request: Message, metadata: Metadata) -> AsyncGenerator[Any]:
+        """The messages of a server-streaming method, for as long as it takes. Raises Problem.
+
+        Whoever stops reading ends the call with `aclose`.
+        """
+        await self._wait_for_one(self._patience)
+        channel: Any = self.channels[self._order()[0]]
+        start: Any = channel.unary_stream(
+            method.path,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.reply.FromString,
+        )
+        call = start(request, metadata=(self._internal, *metadata))
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()  # nothing where it is over
 
     async def _call_any(self, method: Rpc, request: Message, metadata: Metadata, timeout: float) -> Any:
         await self._wait_for_one(timeout)

@@ -9,13 +9,16 @@ HTTP status. A stream that fails later ends with an error event in the surface's
 the end mark of a complete one.
 """
 
+from collections.abc import Sequence
+
 from aiohttp import web
 from multidict import CIMultiDict
 
+from facade.answer import event_of
 from facade.body import read_body
 from facade.call import Call
 from facade.credentials import credentials_of
-from facade.problem import dumps, from_status
+from facade.problem import from_status
 from facade.relay import Exchange, Relay
 from facade.route import Handler
 from facade.settings import FacadeSettings
@@ -33,13 +36,20 @@ class Inference:
         self._relay = relay
         self._settings = settings
 
-    def handler(self, surface: Surface, operation: pb.Operation, *, never_stream: bool = False) -> Handler:
-        """The handler of one endpoint. never_stream: its document knows no streaming."""
+    def handler(
+        self, surface: Surface, operation: pb.Operation, *, never_stream: bool = False, passes: Sequence[str] = ()
+    ) -> Handler:
+        """The handler of one endpoint.
+
+        never_stream: its document knows no streaming; passes: headers that go on to the provider, in lower case.
+        """
 
         async def handle(call: Call) -> web.StreamResponse:
             body = await read_body(call, self._settings.max_body, self._settings.body_timeout)
             credentials = credentials_of(call)
             call.make_request_id_unique()
+            if surface.request_id:
+                call.extra_headers = (*call.extra_headers, (surface.request_id, call.request_id))
             exchange = await self._relay.open(
                 pb.CallOpen(
                     request_id=call.request_id,
@@ -50,6 +60,7 @@ class Inference:
                     virtual_key=credentials.virtual_key,
                     session=credentials.session,
                     never_stream=never_stream,
+                    headers=_passed(call, passes) if passes else (),
                 ),
                 body,
             )
@@ -64,6 +75,12 @@ class Inference:
                 exchange.cancel()  # nothing where it is over; but a client can go away in more ways than one
 
         return handle
+
+
+def _passed(call: Call, names: Sequence[str]) -> list[pb.Header]:
+    """Those of a call's headers; one that comes several times is a list."""
+    values = {name: ",".join(call.headers.getall(name, ())) for name in names}
+    return [pb.Header(name=name, value=_plain(value)) for name, value in values.items() if value]
 
 
 def _answer(head: pb.CallHead) -> web.Response:
@@ -90,7 +107,7 @@ async def _stream(call: Call, surface: Surface, exchange: Exchange, head: pb.Cal
         exchange.attach(writer.write)
         problem = await exchange.done
         if problem is not None:
-            writer.write(b"data: " + dumps(surface.render(problem)) + b"\n\n")
+            writer.write(event_of(surface, problem))
         await response.write_eof()
     finally:
         writer.close()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from facade.route import JSON, Access, Doc, Route
+from facade.route import FORMS, JSON, Access, Doc, Route
 from facade.schema import ID
 from facade.surface import Schema, Surface
 
@@ -18,7 +18,7 @@ _WITH_BODY = (400, 408, 413)
 
 _SECURITY_SCHEMES: Mapping[str, Any] = {
     "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "Set by POST /api/auth/login."},
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a session's token."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, an access token or a session's token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "virtualKey": {"type": "apiKey", "in": "header", "name": "X-Virtual-Key"},
 }
@@ -69,10 +69,13 @@ def _operation(route: Route) -> dict[str, Any]:
     if description:
         described["description"] = " ".join(description)
     parameters = [_parameter(name, doc.parameters.get(name, ID)) for name in _PLACE.findall(route.path)]
+    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in doc.query.items()]
     if parameters:
         described["parameters"] = parameters
     if doc.request is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": doc.request}}}
+        media = (JSON, *FORMS) if doc.forms else (JSON,)
+        content = {each: {"schema": doc.request} for each in media}
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 
@@ -111,6 +114,8 @@ def _error_statuses(method: str, doc: Doc) -> set[int]:
         statuses.add(403)  # from a page of another site
     if doc.request is not None:
         statuses |= set(_WITH_BODY)
+    if doc.query:
+        statuses.add(400)
     return statuses
 
 

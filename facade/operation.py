@@ -43,7 +43,7 @@ class Operation:
     path: as in Route; rpc: "Service.Method"; decode: raises Problem; encode: may raise Problem too,
     where the RPC's reply does not have what was asked for; status: of success, 204 has no body;
     first: an RPC that must succeed before, with its decoder; failures: reason → status and message
-    where this operation's documentation differs from its surface's.
+    where this operation's documentation differs from its surface's; forms: the body may be a form too.
     request, response: schemas of the bodies; errors: the statuses that the documentation names.
     """
 
@@ -63,6 +63,7 @@ class Operation:
     first: tuple[str, Callable[[Incoming], Message]] | None = None
     failures: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     same_site: bool = False
+    forms: bool = False
 
     def doc(self) -> Doc:
         """The row as documentation."""
@@ -72,6 +73,7 @@ class Operation:
             access=self.access,
             success={self.status: success},
             request=self.request,
+            forms=self.forms,
             errors=self.errors,
             parameters=self.parameters,
             description=self.description,

@@ -18,6 +18,7 @@ from facade.body import read_body
 from facade.call import Call
 from facade.cores import Cores, rpc
 from facade.credentials import SESSION_COOKIE, credentials_of
+from facade.form import MAX_FORM, is_form, parse_form
 from facade.operation import ClearSession, Operation, Reply, SetSession
 from facade.payload import Incoming, Payload, parse
 from facade.problem import Problem
@@ -78,12 +79,12 @@ class Operations:
         return handle
 
     async def _carry_out(self, operation: Operation, surface: Surface, call: Call) -> web.StreamResponse:
-        metadata = self._metadata(call, surface)
+        metadata = self.metadata(call, surface)
         try:
             incoming = Incoming(await self._payload(operation, call), call.params)
             request = operation.decode(incoming)
         except Problem:
-            await self._probe(operation.access, metadata)
+            await self.probe(operation.access, metadata)
             raise
         if operation.first is not None:
             name, decode = operation.first
@@ -94,16 +95,20 @@ class Operations:
     async def _payload(self, operation: Operation, call: Call) -> Payload:
         if operation.request is None:
             return Payload({})
+        if operation.forms and is_form(call.content_type):
+            data = await read_body(call, min(self._max_body, MAX_FORM), self._settings.body_timeout)
+            return parse_form(call.headers["Content-Type"], data)
         return parse(await read_body(call, self._max_body, self._settings.body_timeout))
 
-    async def _probe(self, access: Access, metadata: list[tuple[str, str]]) -> None:
+    async def probe(self, access: Access, metadata: list[tuple[str, str]]) -> None:
         """Raises the Problem of a caller who may not call: that comes before what is wrong with the request."""
         if access in _PROBES:
             name, fields = _PROBES[access]
             method = rpc(name)
             await self._cores.call(method, method.request(**fields), metadata, self._timeout)
 
-    def _metadata(self, call: Call, surface: Surface) -> list[tuple[str, str]]:
+    def metadata(self, call: Call, surface: Surface) -> list[tuple[str, str]]:
+        """What an RPC is told of a call: its credentials, its id, and where it came from."""
         return [
             *credentials_of(call).metadata(),
             ("x-request-id", call.request_id),

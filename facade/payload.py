@@ -52,6 +52,30 @@ class Payload:
             raise invalid("must be true or false", name)
         return value
 
+    def optional_integer(self, name: str, *, least: int, most: int) -> int | None:
+        """A whole number within bounds, or None where there is none. Raises Problem where it is something else."""
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if isinstance(value, float) and value.is_integer():  # 1.0 is a whole number in JSON
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise invalid(f"must be a whole number from {least} to {most}", name)
+        return value
+
+    def optional_number(self, name: str, *, least: float, most: float) -> float | None:
+        """A number within bounds, or None where there is none. Raises Problem where it is something else."""
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise invalid(f"must be a number from {least:g} to {most:g}", name)
+        return value
+
+    def names(self, name: str) -> bool:
+        """Whether there is such a field, be it `null`: for changes, where that takes something away."""
+        return name in self._fields
+
 
 def parse(data: bytes) -> Payload:
     """The payload in a body. Raises Problem where it is not a JSON object."""

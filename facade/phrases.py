@@ -26,6 +26,8 @@ PHRASES = {
     "REFRESH_FAILED": "refresh_failed",
     "UPSTREAM_STATUS": "provider error",
     "RATE_LIMITED": "too many requests",
+    "BUDGET_EXCEEDED": "insufficient_quota",
+    "UNPRICED": "this model has no known price",
     "TOO_LARGE": "request too large",
     "UNAVAILABLE": "service unavailable",
     "DATABASE_ERROR": "db error",

@@ -12,21 +12,21 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-import grpc.aio
 import msgspec
 
 from facade.problem import Problem, from_status
+from facade.relay_call import RelayCall, RelayFailed, open_relay
 from facade.settings import FacadeSettings
 from llmrouter.v1 import router_pb2 as pb
-from llmrouter.v1 import router_pb2_grpc
 
 log = logging.getLogger(__name__)
 
 # Consumed bytes are reported in pieces of this size: a quarter of a call's window.
 CREDIT_BYTES = 32 * 1024
 _PATIENCE = 5.0  # seconds that a new call waits for a core that is just starting again
+_OPENING = 10.0  # seconds that a core has to take the link
+_UNAVAILABLE, _UNAUTHENTICATED = 14, 16  # codes of gRPC
 _RECONNECT_FIRST, _RECONNECT_MAX = 0.05, 1.0
 _MAX_ABANDONED = 100_000
 _MAX_MODEL = 300
@@ -107,29 +107,14 @@ class Link:
 
     def __init__(self, target: str, internal_token: str) -> None:
         """target: a gRPC address, "unix:/…" or "host:port"."""
-        self._channel = grpc.aio.insecure_channel(
-            target,
-            options=[
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.initial_reconnect_backoff_ms", 50),
-                ("grpc.min_reconnect_backoff_ms", 50),
-                ("grpc.max_reconnect_backoff_ms", 1000),
-                ("grpc.use_local_subchannel_pool", 1),
-                (
-                    "grpc.enable_http_proxy",
-                    0,
-                ),  # the environment's proxy is for the way out, not for the way to the core
-                ("grpc.keepalive_time_ms", 60_000),  # so that a core whose machine is gone is noticed
-            ],
-        )
-        self._stub: Any = router_pb2_grpc.RouterServiceStub(self._channel)
+        self._target = target
+        self._call: RelayCall | None = None
         self._metadata = (("x-llmrouter-internal", internal_token),)
         self._loop = asyncio.get_running_loop()
         self._exchanges: dict[int, Exchange] = {}
         self._last_id = 0
         self._batch = pb.RelayRequest()
-        self._ready = asyncio.Event()
+        self._flushing = False
         self._abandoned: deque[pb.CallAbandoned] = deque(maxlen=_MAX_ABANDONED)
         self._refused = ""  # why the core refused the link the last time, "" where it did not
         self._reported: list[pb.CallAbandoned] = []  # in this session, and not known to have arrived
@@ -148,7 +133,7 @@ class Link:
         frame = self._batch.frames.add(call_id=exchange.id)
         frame.open.CopyFrom(opened)
         frame.open.body = body
-        self._ready.set()
+        self._flush_soon()
         return exchange
 
     def abandon(self, opened: pb.CallOpen, body: bytes, opened_at: float) -> None:
@@ -158,12 +143,12 @@ class Link:
     def credit(self, call_id: int, size: int) -> None:
         if call_id in self._exchanges:
             self._batch.frames.add(call_id=call_id).credit = size
-            self._ready.set()
+            self._flush_soon()
 
     def cancel(self, call_id: int) -> None:
         if self._exchanges.pop(call_id, None) is not None:
             self._batch.frames.add(call_id=call_id).cancel.SetInParent()
-            self._ready.set()
+            self._flush_soon()
 
     async def run(self) -> None:
         """Keeps the stream open for ever."""
@@ -172,8 +157,9 @@ class Link:
             began = self._loop.time()
             try:
                 await self._session()
-            except grpc.aio.AioRpcError as error:
-                log.debug("the link to the core broke: %s", error.details())
+            except RelayFailed as failed:
+                log.debug("the link to the core broke: %s", failed.details)
+                self._note_refusal(failed)
             except Exception:
                 log.exception("a fault in the link to the core")
             finally:
@@ -181,50 +167,44 @@ class Link:
             pause = _RECONNECT_FIRST if self._loop.time() - began > 5 else min(_RECONNECT_MAX, pause * 2)
             await asyncio.sleep(pause)
 
-    async def close(self) -> None:
-        await self._channel.close(None)
-
     async def _session(self) -> None:
-        """One stream, from its opening to its end."""
-        call: Any = self._stub.Relay(metadata=self._metadata, wait_for_ready=True)
-        writer: asyncio.Task[None] | None = None
+        """One stream, from its opening to its end. Raises RelayFailed."""
+        call = await open_relay(self._target, self._metadata, self._take_message, _OPENING)
         try:
-            await call.initial_metadata()
-            if call.done():
-                self._note_refusal(await call.code(), await call.details())
-                return
             self._refused = ""
+            self._call = call
             self._report_abandoned()
             self.connected.set()
             log.info("connected to the core")
-            writer = self._loop.create_task(self._write_all(call))
-            while True:
-                batch = await call.read()
-                if batch is grpc.aio.EOF:  # pyright: ignore[reportAttributeAccessIssue] - there at run time
-                    return
-                self._take(batch)
+            raise await call.over
         finally:
             self.connected.clear()
-            if writer is not None:
-                writer.cancel()
-            call.cancel()
+            self._call = None
+            call.hang_up()
 
-    def _note_refusal(self, code: grpc.StatusCode, details: str) -> None:
+    def _note_refusal(self, failed: RelayFailed) -> None:
         """Tells why the core does not take the link: once, for it is asked again and again."""
-        said = _UNKNOWN if code is grpc.StatusCode.UNAUTHENTICATED else f"the core refused the link: {details}"
+        if failed.code == _UNAVAILABLE:
+            return
+        said = _UNKNOWN if failed.code == _UNAUTHENTICATED else f"the core refused the link: {failed.details}"
         if said != self._refused:
             log.warning(said)
         self._refused = said
 
-    async def _write_all(self, call: Any) -> None:
-        """Writes batches until the stream breaks; the reader then learns of it too."""
-        while True:
-            await self._ready.wait()
-            await asyncio.sleep(0)  # what the loop is about to do joins this batch
-            self._ready.clear()
+    def _flush_soon(self) -> None:
+        """What was added goes out when the loop has done what it is doing: that joins the batch."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._call is not None and self._batch.frames:
             batch, self._batch = self._batch, pb.RelayRequest()
-            if batch.frames:
-                await call.write(batch)
+            self._call.send_message(batch.SerializeToString())
+
+    def _take_message(self, data: bytes) -> None:
+        self._take(pb.RelayResponse.FromString(data))
 
     def _take(self, batch: pb.RelayResponse) -> None:
         exchanges = self._exchanges
@@ -257,7 +237,7 @@ class Link:
             self._last_id += 1
             self._batch.frames.add(call_id=self._last_id).abandoned.CopyFrom(abandoned)
         if self._reported:
-            self._ready.set()
+            self._flush_soon()
 
 
 class _Named(msgspec.Struct):
@@ -279,7 +259,9 @@ class Relay:
     """The links to all core processes."""
 
     def __init__(self, settings: FacadeSettings) -> None:
-        self.links = [Link(target, settings.internal_token) for target in settings.core_targets]
+        self.links = [
+            Link(target, settings.internal_token) for target in settings.relay_targets or settings.core_targets
+        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -292,8 +274,6 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for link in self.links:
-            await link.close()
 
     @property
     def ready(self) -> bool:

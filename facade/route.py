@@ -17,6 +17,7 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 """Answers a call, or raises a Problem that the dispatcher renders in the surface's shape."""
 
 JSON = "application/json"
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 EVENT_STREAM = "text/event-stream"
 
 
@@ -33,17 +34,19 @@ class Doc:
     """What the description of the API says of a route.
 
     success: HTTP status → media type → schema, where a status without media types has no body;
-    request: the schema of the JSON body; errors: statuses beside those that every route of its kind
-    can answer; parameters: the schema of each parameter in the path, a positive number where none is
-    given.
+    request: the schema of the JSON body; forms: the body may be a form with these fields too; errors:
+    statuses beside those that every route of its kind can answer; parameters: the schema of each
+    parameter in the path, a positive number where none is given; query: of each that may stand in the query.
     """
 
     summary: str
     access: Access = Access.USER
     success: Mapping[int, Mapping[str, Schema]]
     request: Schema | None = None
+    forms: bool = False
     errors: tuple[int, ...] = ()
     parameters: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    query: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     description: str = ""
 
 

@@ -10,6 +10,7 @@ class FacadeSettings:
     host: str
     port: int
     core_targets: tuple[str, ...]  # gRPC targets of the core processes, "unix:/…" or "host:port"
+    relay_targets: tuple[str, ...] = ()  # where they take links, in the same order; none for the same addresses
     internal_token: str = field(repr=False)  # proves to the core that this is its facade
     public_url: str
     cors_origins: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """A surface: one documented API, with its own way of saying what went wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from facade.problem import Problem
@@ -14,8 +14,11 @@ Schema = Mapping[str, Any]
 class Surface:
     """One documented API.
 
-    name: as in usage records and metrics; prefix: of the paths that are its own, the longest wins;
-    render: a problem as the surface's JSON; error_schema: what render makes.
+    name: as in usage records and metrics; prefix: of the paths that are its own, the longest wins; also:
+    other prefixes;
+    render: a problem as the surface's JSON; error_schema: what render makes; error_event: the name of the
+    event that ends a failed stream, "" for none; request_id: another header that bears the request's id, "" for
+    none; statuses: reason → HTTP status where the surface has its own.
     """
 
     name: str
@@ -23,6 +26,14 @@ class Surface:
     render: Callable[[Problem], Any]
     error_schema: Schema
     title: str
+    also: tuple[str, ...] = ()
+    error_event: str = ""
+    request_id: str = ""
+    statuses: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def status(self, problem: Problem) -> int:
+        """The HTTP status of a problem."""
+        return self.statuses.get(problem.reason, problem.http_status)
 
 
 class Surfaces:
@@ -31,7 +42,8 @@ class Surfaces:
     def __init__(self, surfaces: Sequence[Surface]) -> None:
         self.all = tuple(surfaces)
         self._numbers = {surface.name: number for number, surface in enumerate(self.all)}
-        self._by_prefix = sorted(self.all, key=lambda surface: len(surface.prefix), reverse=True)
+        by_prefix = [(prefix, surface) for surface in self.all for prefix in (surface.prefix, *surface.also)]
+        self._by_prefix = sorted(by_prefix, key=lambda pair: len(pair[0]), reverse=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,7 +55,7 @@ class Surfaces:
 
     def of_path(self, path: str) -> Surface:
         """Whose a path is that no route has, so that even a 404 has the right shape."""
-        for surface in self._by_prefix:
-            if path.startswith(surface.prefix) or path == surface.prefix.rstrip("/"):
+        for prefix, surface in self._by_prefix:
+            if path.startswith(prefix) or path == prefix.rstrip("/"):
                 return surface
-        return self._by_prefix[-1]
+        return self._by_prefix[-1][1]

@@ -2,11 +2,13 @@
 
 pytest_plugins = [
     "tests.support.limit",
+    "tests.support.limits",
     "tests.support.network",
     "tests.support.database",
     "tests.support.core",
     "tests.support.facade",
     "tests.support.openai_upstream",
+    "tests.support.anthropic_upstream",
     "tests.support.inference",
     "tests.support.router",
     "tests.support.service",

@@ -136,13 +136,14 @@ def test_every_command_runs(echo: Service, tmp_path: Path):
 
 @pytest.mark.e2e
 def test_every_python_program_runs(echo: Service, tmp_path: Path):
-    sdk, grpc_client = blocks(TEXT, "python")
+    sdk, claude, grpc_client = blocks(TEXT, "python")
     assert OpenAI.__name__ in sdk
-    for number, source in enumerate((sdk, grpc_client)):
+    for number, source in enumerate((sdk, grpc_client, claude)):
         (tmp_path / f"{number}.py").write_text(here(source, echo))
     variables = {"KEY": echo.key, "PYTHONPATH": str(ROOT / "gen")}
     first = run([sys.executable, "0.py"], tmp_path, **variables).splitlines()
     assert first == ["Hello, router 9", "One word after the other"]
+    assert run([sys.executable, "2.py"], tmp_path, **variables).splitlines() == ["Hello, router 2"]
     second = run([sys.executable, "1.py"], tmp_path, **variables).splitlines()
     assert [line.split()[0] for line in second][0 :: len(second) - 1] == ["started", "finished"]
     assert "delta Hello, router" in second or {"delta Hello,", "delta  router"} <= set(second)

@@ -31,5 +31,6 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
         print(error, file=sys.stderr)
         return EX_CONFIG
     counts = f"{len(found.providers)} providers, {len(found.routes)} routes, {len(found.prices)} prices"
+    counts += f", {len(found.limits)} limits"
     print(f"{arguments.file} is good: {counts}")
     return 0

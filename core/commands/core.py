@@ -49,24 +49,24 @@ def run(arguments: Namespace, load: Callable[[], Settings]) -> int:
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            process.with_room(lambda: runner.run(_serve(settings, arguments.worker, supervised)))
+            process.with_room(lambda: runner.run(_serve(settings, arguments, supervised)))
     return 0
 
 
-async def _serve(settings: Settings, worker: int, supervised: Supervised) -> None:
+async def _serve(settings: Settings, arguments: Namespace, supervised: Supervised) -> None:
     loop = asyncio.get_running_loop()
     logs.on_loop(loop)
     told = asyncio.Queue[int]()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, told.put_nowait, number)
-    starting = asyncio.create_task(_started(settings, worker))
+    starting = asyncio.create_task(_started(settings, arguments.worker, restarted=arguments.restarted))
     if not await _done(starting, told):
         return
     service = starting.result()
     supervised.ready()
     process.settle_heap()
     log.info("ready")
-    if worker == 0:
+    if arguments.worker == 0:
         await _tell_of_no_administrator(service.deps)
     while await told.get() == signal.SIGHUP:
         try:
@@ -76,17 +76,17 @@ async def _serve(settings: Settings, worker: int, supervised: Supervised) -> Non
         else:
             log.info("the configuration was read again")
     log.info("stopping")
-    stopping = asyncio.create_task(service.stop(settings.drain_timeout))
+    stopping = asyncio.create_task(service.stop(supervised.time_to_drain(settings.drain_timeout)))
     if await _done(stopping, told):
         stopping.result()
     else:
         log.warning("stopped at once")
 
 
-async def _started(settings: Settings, worker: int) -> "Service":
+async def _started(settings: Settings, worker: int, *, restarted: bool) -> "Service":
     from core.bootstrap import build
 
-    service = await build(settings, worker=worker)
+    service = await build(settings, worker=worker, restarted=restarted)
     try:
         await service.start()
     except (OSError, RuntimeError):  # gRPC does not say why it can't bind

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from core.commands import provider_trial
 from core.commands.failure import explain
 from core.commands.machine_checks import Finding
+from core.commands.output import models
 from core.errors import RefreshFailed
 from core.providers.fields import ECHO
 from core.secrets import secret_key_file
@@ -94,11 +95,11 @@ async def _providers(settings: Settings, rows: Sequence[ProviderRow], *, ask: bo
                 return Finding(True, about, "its key can be read")
             try:
                 async with turns, asyncio.timeout(_PROVIDER_LIMIT):
-                    models = await upstream.models()
+                    found = await upstream.models()
             except RefreshFailed as error:
                 return Finding(False, about, str(error))
             except TimeoutError:
                 return Finding(False, about, f"no answer in {_PROVIDER_LIMIT:.0f} seconds")
-            return Finding(True, about, f"answers, with {len(models)} models")
+            return Finding(True, about, f"answers, with {models(len(found))}")
 
         return list(await asyncio.gather(*map(look_at, rows)))

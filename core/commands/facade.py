@@ -65,6 +65,7 @@ def facade_settings(settings: Settings, worker: int, cores: Sequence[str]) -> "F
         host=settings.http_addr.host,
         port=settings.http_addr.port,
         core_targets=tuple(cores) or (str(settings.grpc_addr),),
+        relay_targets=tuple(map(sockets.relay_target, cores)) or (str(settings.grpc_addr),),
         internal_token=internal_token(secret_key_of(settings)),
         public_url=settings.resolved_public_url,
         cors_origins=settings.cors_origins,

@@ -1,20 +1,26 @@
-"""Lists, creates and revokes API keys. No server needs to run; one that does sees the change within a second."""
+"""Lists, creates and revokes API keys and virtual keys.
+
+No server needs to run; a running one sees it within a second.
+"""
 
 import asyncio
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from core.commands import virtual_key
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.deps import Deps
     from llmrouter.v1.account_pb2 import ApiKey
+    from llmrouter.v1.admin_pb2 import VirtualKey
 
 EXAMPLES = """\
 examples:
   llmrouter keys create ann@example.com --name laptop --expires 90d
+  llmrouter keys create ann@example.com --name "HR bot" --virtual --budget 25 --max-tokens 1000
   llmrouter keys list ann@example.com
   llmrouter keys revoke ann@example.com sk_x7Kd92mQ
 
@@ -38,6 +44,7 @@ def configure(parser: ArgumentParser) -> None:
     create = actions.add_parser("create", help="make a key and print it, this once")
     create.add_argument("--name", required=True, help="what the key is for")
     create.add_argument("--expires", type=_span, metavar="SPAN", help="12h, 90d, …; without it the key does not expire")
+    virtual_key.configure(create)
     revoke = actions.add_parser("revoke", help="end a key")
     for each in (listing, create, revoke):
         each.add_argument("user", metavar="USER")
@@ -62,13 +69,15 @@ async def _run(arguments: Namespace, settings: Settings) -> int:
         return await _revoke(deps, arguments)
 
 
-async def _keys(deps: "Deps") -> Sequence["ApiKey"]:
+async def _keys(deps: "Deps") -> Sequence["ApiKey | VirtualKey"]:
+    """All keys of the caller's that are not revoked."""
     from core.rpc.api_keys import MAX_KEYS, ApiKeyMethods
     from llmrouter.v1.account_pb2 import ListApiKeysRequest
 
     methods = ApiKeyMethods()
     methods.deps = deps
-    return (await methods.ListApiKeys(ListApiKeysRequest(page_size=MAX_KEYS), None)).api_keys
+    api_keys = (await methods.ListApiKeys(ListApiKeysRequest(page_size=MAX_KEYS), None)).api_keys
+    return [*api_keys, *await virtual_key.every(deps)]
 
 
 async def _list(deps: "Deps", *, as_json: bool) -> int:
@@ -79,6 +88,8 @@ async def _list(deps: "Deps", *, as_json: bool) -> int:
             "id": key.id,
             "prefix": key.prefix,
             "name": key.name,
+            "kind": "virtual" if _is_virtual(key) else "api",
+            "active": key.is_active if _is_virtual(key) else True,
             "created": moment(key.created_at),
             "expires": moment(key.expires_at) if key.HasField("expires_at") else None,
         }
@@ -93,6 +104,10 @@ async def _create(deps: "Deps", arguments: Namespace) -> int:
     from core.rpc.times import to_timestamp
     from llmrouter.v1.account_pb2 import CreateApiKeyRequest
 
+    virtual_key.check(arguments)
+    if arguments.virtual:
+        print(await virtual_key.create(deps, arguments.name, arguments.expires, arguments))
+        return 0
     methods = ApiKeyMethods()
     methods.deps = deps
     request = CreateApiKeyRequest(name=arguments.name)
@@ -111,9 +126,16 @@ async def _revoke(deps: "Deps", arguments: Namespace) -> int:
     if len(named) != 1:
         wrong = "has no key" if not named else "has several keys"
         raise Failure(f"{arguments.user} {wrong} '{arguments.key[:11]}'; `llmrouter keys list` shows them with numbers")
-    await api_keys.delete(deps, named[0].user_id, named[0].id)
+    if _is_virtual(named[0]):
+        await virtual_key.revoke(deps, named[0].id)
+    else:
+        await api_keys.delete(deps, named[0].user_id, named[0].id)
     print(f"revoked {named[0].prefix} ({named[0].name})")
     return 0
+
+
+def _is_virtual(key: "ApiKey | VirtualKey") -> "TypeGuard[VirtualKey]":
+    return key.DESCRIPTOR.name == "VirtualKey"
 
 
 def _has_prefix(text: str, prefix: str) -> bool:

@@ -16,6 +16,7 @@ from core.clock import Clock, SystemClock
 from core.commands.failure import Failure
 from core.deps import Deps
 from core.ids import NewId, new_id
+from core.ledger.limits import Limits
 from core.passwords import Argon2Hasher, Hasher
 from core.providers.upstream import Upstream
 from core.routing.catalog import Catalog
@@ -45,6 +46,8 @@ class _Parts:
     cipher: Cipher
     hasher: Hasher
     catalog: Catalog
+    limits: Limits
+    budgets: None = None
 
 
 def _unconnected(settings: Settings, cipher: Cipher, clock: Clock) -> Callable[[ProviderRow], Upstream]:
@@ -77,6 +80,7 @@ async def opened(settings: Settings, connect: Connect = _unconnected) -> AsyncGe
         cipher=cipher,
         hasher=Argon2Hasher(),
         catalog=Catalog(database, clock, Health(clock), connect(settings, cipher, clock)),
+        limits=Limits(database),
     )
     act_for(0)
     try:

@@ -29,6 +29,11 @@ def show(rows: Sequence[Row], *, as_json: bool, nothing: str) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def models(count: int) -> str:
+    """How many models, in words."""
+    return "1 model" if count == 1 else f"{count} models"
+
+
 def moment(value: Timestamp) -> str:
     """A time as ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(value.seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -10,6 +10,7 @@ def add_process_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--worker", type=_worker, default=0, metavar="N", help="its number where several run (default 0)"
     )
+    parser.add_argument("--restarted", action="store_true", help=SUPPRESS)
     parser.add_argument("--supervisor-fd", type=int, help=SUPPRESS)
 
 

@@ -9,11 +9,12 @@ from core.bootstrap import upstreams
 from core.clock import Clock
 from core.commands.failure import Failure
 from core.commands.offline import opened
+from core.commands.output import models
 from core.deps import Deps
 from core.dialects import openai_chat
 from core.errors import RefreshFailed, RouterError
 from core.ids import new_id
-from core.providers.http_upstream import open_session
+from core.providers.session import Session
 from core.providers.upstream import Upstream
 from core.secrets import Cipher
 from core.settings import Settings
@@ -29,7 +30,7 @@ MakeUpstream = Callable[[ProviderRow], Upstream]
 async def connected(settings: Settings) -> AsyncGenerator[tuple[Deps, MakeUpstream]]:
     """The parts of a core (core/commands/offline.py) that can call providers, and what makes the way to one."""
     made: list[MakeUpstream] = []
-    async with open_session() as session:
+    async with Session() as session:
 
         def connect(settings: Settings, cipher: Cipher, clock: Clock) -> MakeUpstream:
             made.append(upstreams(settings, cipher, session, clock, new_id))
@@ -50,13 +51,13 @@ async def test(make: MakeUpstream, row: ProviderRow, model: str) -> int:
         raise Failure(f"{row.name}: {error}") from None
     began = time.monotonic()
     try:
-        models = await upstream.models()
+        found = await upstream.models()
     except RefreshFailed as error:
         print(f"✗ {row.name}: {error}")
         if not model:
             return 1
     else:
-        print(f"✓ {row.name} lists {len(models)} models ({_took(began)})")
+        print(f"✓ {row.name} lists {models(len(found))} ({_took(began)})")
     return await _ask(upstream, model) if model else 0
 
 

@@ -106,16 +106,10 @@ async def _find(deps: "Deps", who: str) -> "ProviderRow":
 
 async def _list(administration: "ProviderAdministration", *, as_json: bool) -> int:
     from core.commands.output import moment, show
+    from core.commands.pages import every
     from llmrouter.v1 import admin_pb2
 
-    found: list[admin_pb2.Provider] = []
-    request = admin_pb2.ListProvidersRequest()
-    while True:
-        page = await administration.ListProviders(request, None)
-        found += page.providers
-        if not page.next_page_token:
-            break
-        request.page_token = page.next_page_token
+    found = await every(administration.ListProviders, admin_pb2.ListProvidersRequest(), lambda page: page.providers)
     rows = [
         {
             "id": provider.id,
@@ -171,4 +165,6 @@ async def _change(administration: "ProviderAdministration", action: str, row: "P
 def _models(provider: "admin_pb2.Provider") -> str:
     if provider.models_error:
         return f"but its models can't be pulled: {provider.models_error}"
-    return f"{len(provider.runtime_models)} models" if provider.enabled else "its models are not offered"
+    from core.commands.output import models
+
+    return models(len(provider.runtime_models)) if provider.enabled else "its models are not offered"

@@ -68,16 +68,10 @@ async def _run(arguments: Namespace, settings: Settings, password: str) -> int:
 
 async def _list(administration: "UserAdministration", *, as_json: bool) -> int:
     from core.commands.output import moment, show
+    from core.commands.pages import every
     from llmrouter.v1 import account_pb2, admin_pb2
 
-    found: list[account_pb2.User] = []
-    request = admin_pb2.ListUsersRequest()
-    while True:
-        page = await administration.ListUsers(request, None)
-        found += page.users
-        if not page.next_page_token:
-            break
-        request.page_token = page.next_page_token
+    found = await every(administration.ListUsers, admin_pb2.ListUsersRequest(), lambda page: page.users)
     rows = [
         {
             "id": user.id,

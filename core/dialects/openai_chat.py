@@ -10,43 +10,21 @@ together again. No value is decoded and encoded anew (1.0 stays 1.0, a large int
 Wire: https://platform.openai.com/docs/api-reference/chat
 """
 
-import hashlib
-import re
 from typing import Any, Final
 
 import msgspec
 
 from core.dialects.counting import count_text
-from core.dialects.tokens import COUNTED, PROVIDER, Tokens
-from core.errors import InvalidArgument, ModelRequired
+from core.dialects.folding import folded
+from core.dialects.request import NOT_UTF8, Request, encode, fields_of, hashed, read_flag, read_model, with_model
+from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported
+from core.errors import InvalidArgument
 
 CHAT: Final = "chat_completion"
 COMPLETION: Final = "completion"
 EMBEDDING: Final = "embedding"
 
-_MAX_MODEL = 300
-_MOST_TOKENS = 10**9
-
-_MODEL_VALUE = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 _ASK_USAGE = b'"stream_options":{"include_usage":true},'
-
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_text = msgspec.json.Decoder(str).decode
-_encode = msgspec.json.Encoder().encode
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What the router reads of a request."""
-
-    operation: str
-    body: bytes
-    fields: dict[str, msgspec.Raw]
-    model: str
-    streamed: bool
-    wants_usage: bool  # the caller asked for the usage at the end of the stream
-    messages: int
-    prompt_hash: str
-    lacks_messages: bool  # a chat without a list of messages: refused, but not before its model is known
 
 
 class _Part(msgspec.Struct):
@@ -77,21 +55,14 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
     Raises InvalidArgument for what is not a JSON object or has a field of the wrong type that the
     router must understand, and ModelRequired.
     """
+    fields = fields_of(body)
     try:
-        fields = _decode_fields(body)
-    except msgspec.ValidationError:
-        raise InvalidArgument("invalid payload: the body must be a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidArgument("invalid payload: the body is not valid JSON") from None
-    except RecursionError:
-        raise InvalidArgument("invalid payload: the body is nested too deeply") from None
-    try:
-        model = _model(fields)
-        streamed = not never_stream and operation != EMBEDDING and _flag(fields, "stream")
+        model = read_model(fields)
+        streamed = not never_stream and operation != EMBEDDING and read_flag(fields, "stream")
         prompt = _prompt(operation, fields)
         text, messages = _normalised(operation, prompt)
     except UnicodeDecodeError:
-        raise InvalidArgument("invalid payload: the body is not valid UTF-8") from None
+        raise InvalidArgument(NOT_UTF8) from None
     return Request(
         operation=operation,
         body=body,
@@ -100,17 +71,9 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
         streamed=streamed,
         wants_usage=streamed and _wants_usage(fields),
         messages=messages,
-        prompt_hash=hashlib.sha256(text).hexdigest(),
+        prompt_hash=hashed(text),
         lacks_messages=operation == CHAT and not prompt.startswith(b"["),
     )
-
-
-def model_of(body: bytes) -> str:
-    """The model that a body names, "" where it names none: for the record of a body that can't be used."""
-    try:
-        return _model(_decode_fields(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ModelRequired, InvalidArgument):
-        return ""
 
 
 def prompt_tokens(request: Request) -> int:
@@ -142,58 +105,25 @@ def upstream_body(request: Request, model: str, *, ask_usage: bool) -> bytes:
     fields["model"] = model
     if ask_usage:
         options = fields.get("stream_options")
-        merged = _decode_fields(options) if options is not None and bytes(options) != b"null" else {}
+        merged = fields_of(options) if options is not None and bytes(options) != b"null" else {}
         fields["stream_options"] = {**merged, "include_usage": True}
     if stop_stream:
         fields["stream"] = False
         fields.pop("stream_options", None)
-    return _encode(fields)
+    return encode(fields)
 
 
 def _spliced(request: Request, model: str, *, ask_usage: bool) -> bytes | None:
     """The body with no byte changed but for the model and the wish for usage; None where that is not so simple."""
-    body = request.body
-    if model != request.model:
-        places = [place.span(1) for place in _MODEL_VALUE.finditer(body)]
-        if len(places) != 1:
-            return None
-        start, end = places[0]
-        body = body[:start] + _encode(model) + body[end:]
-        if _model(_decode_fields(body)) != model:  # the name of the field was written with escapes
-            return None
+    body = with_model(request, model)
+    if body is None:
+        return None
     if ask_usage:
         if "stream_options" in request.fields:
             return None
         start = body.index(b"{") + 1
         body = body[:start] + _ASK_USAGE + body[start:]
     return body
-
-
-def _model(fields: dict[str, msgspec.Raw]) -> str:
-    raw = fields.get("model")
-    if raw is None:
-        raise ModelRequired(field="model")
-    try:
-        model = _decode_text(raw)
-    except msgspec.DecodeError:
-        raise ModelRequired(field="model") from None
-    if not model:
-        raise ModelRequired(field="model")
-    if len(model) > _MAX_MODEL:
-        raise InvalidArgument(f"model: at most {_MAX_MODEL} characters", field="model")
-    return model
-
-
-def _flag(fields: dict[str, msgspec.Raw], name: str) -> bool:
-    raw = fields.get(name)
-    if raw is None:
-        return False
-    value = bytes(raw)
-    if value == b"true":
-        return True
-    if value in (b"false", b"null"):
-        return False
-    raise InvalidArgument(f"{name} must be true or false", field=name)
 
 
 def _wants_usage(fields: dict[str, msgspec.Raw]) -> bool:
@@ -226,14 +156,14 @@ def _normalised(operation: str, prompt: bytes) -> tuple[bytes, int]:
         if operation == CHAT:
             messages = _decode_messages(prompt)
             pieces = [piece for message in messages for piece in (message.role, _content(message))]
-            return " ".join(" ".join(pieces).split()).encode(), len(messages)
+            return folded(" ".join(pieces)), len(messages)
         if not prompt:
             return b"", 0
         texts = _decode_prompt(prompt)
     except (msgspec.DecodeError, RecursionError):
         return prompt, prompt.count(b'"role"') if operation == CHAT else 1
     joined = texts if isinstance(texts, str) else " ".join(texts)
-    return " ".join(joined.split()).encode(), 1 if isinstance(texts, str) else len(texts)
+    return folded(joined), 1 if isinstance(texts, str) else len(texts)
 
 
 def _content(message: _Message) -> str:
@@ -271,22 +201,17 @@ class Usage(msgspec.Struct):
         """The same in the terms that all dialects share."""
         given = self.prompt_tokens_details or _NO_INPUT_DETAILS
         made = self.completion_tokens_details or _NO_OUTPUT_DETAILS
-        prompt = _count(self.prompt_tokens)
+        prompt = reported(self.prompt_tokens)
         return Tokens(
             input=prompt,
-            output=_count(self.completion_tokens),
-            cached_input=min(prompt, _count(given.cached_tokens)),
-            cache_write=_count(given.cache_write_tokens),
-            reasoning=_count(made.reasoning_tokens),
-            audio_input=_count(given.audio_tokens),
-            audio_output=_count(made.audio_tokens),
+            output=reported(self.completion_tokens),
+            cached_input=min(prompt, reported(given.cached_tokens)),
+            cache_write=reported(given.cache_write_tokens),
+            reasoning=reported(made.reasoning_tokens),
+            audio_input=reported(given.audio_tokens),
+            audio_output=reported(made.audio_tokens),
             source=PROVIDER,
         )
-
-
-def _count(tokens: int | None) -> int:
-    """A reported count within reason: what no request can have used would upset the sums of all others."""
-    return min(max(0, tokens or 0), _MOST_TOKENS)
 
 
 _NO_INPUT_DETAILS = _InputDetails()

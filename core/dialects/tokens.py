@@ -8,6 +8,8 @@ PROVIDER: Final = "provider"
 COUNTED: Final = "counted"
 ESTIMATED: Final = "estimated"
 
+_MOST_TOKENS: Final = 10**9
+
 
 class Tokens(msgspec.Struct, frozen=True):
     """`input` includes the cached tokens, `output` the reasoning."""
@@ -20,6 +22,13 @@ class Tokens(msgspec.Struct, frozen=True):
     audio_input: int = 0
     audio_output: int = 0
     source: str = ""  # PROVIDER, COUNTED, ESTIMATED, or "" where nothing was used
+    cache_write_1h: int = 0  # those of `cache_write` that are kept for an hour, which costs more
+    web_searches: int = 0  # no tokens, but the provider's own tool, which is billed by the piece
 
 
 NO_TOKENS: Final = Tokens()
+
+
+def reported(tokens: int | None) -> int:
+    """A reported count within reason: what no request can have used would upset the sums of all others."""
+    return min(max(0, tokens or 0), _MOST_TOKENS)

@@ -7,6 +7,7 @@
 One line to a fact, by a plain write(), which survives the death of the process:
 
     O[…]   an Opening         written before anything is asked of a provider
+    H[…]   its Holding        where a budget pays for it; once more before a dearer provider is asked
     P[…]   its Progress       while it streams
     C[…]   its UsageRecord    closes it; C alone is enough for a request that never got that far
     B      a base             above it in this segment stands everything that is open
@@ -32,12 +33,12 @@ from pathlib import Path
 import msgspec
 
 from core.errors import Unavailable
-from core.ledger.record import Opening, Progress, UsageRecord
+from core.ledger.record import Holding, Opening, Progress, UsageRecord
 
 log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 16 * 1024 * 1024
-OPENED, PROGRESSED, CLOSED, BASE = b"O", b"P", b"C", b"B"
+OPENED, HELD, PROGRESSED, CLOSED, BASE = b"O", b"H", b"P", b"C", b"B"
 
 # Records of requests that were never let in: how many may wait in memory for a disk that takes nothing,
 # and how far beyond its limit the journal may grow by them. What is more is counted, not kept.
@@ -124,9 +125,29 @@ class Journal:
             raise Unavailable("the usage journal can't be written") from error
         self._open[opening.request_id] = line
 
-    def reopen(self, opening: Opening) -> None:
+    def hold(self, holding: Holding) -> None:
+        """Notes what a request that was let in may cost. Raises Unavailable where the journal can't be written."""
+        line = HELD + _encode(holding) + b"\n"
+        try:
+            self._write(line)
+        except OSError as error:
+            self._note_failure(error)
+            raise Unavailable("the usage journal can't be written") from error
+        opened = self._open.get(holding.request_id)
+        if opened is not None:
+            self._open[holding.request_id] = opened[: opened.index(b"\n") + 1] + line
+
+    def reopen(self, opening: Opening, holding: Holding | None = None) -> None:
         """Notes what an earlier process let in and did not close; nothing is written for it."""
-        self._open[opening.request_id] = OPENED + _encode(opening) + b"\n"
+        lines = OPENED + _encode(opening) + b"\n"
+        if holding is not None:
+            lines += HELD + _encode(holding) + b"\n"
+        self._open[opening.request_id] = lines
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """Where the next line goes: the segment, and the position in it."""
+        return self.segment, self._size
 
     def progress(self, states: list[Progress]) -> None:
         """Notes how far streams are, in one write. Where the disk takes nothing, the next time must do."""

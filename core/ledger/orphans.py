@@ -18,6 +18,7 @@ from core.ledger.journal import Journal, JournalBusy
 from core.ledger.prices import Prices
 from core.ledger.recovery import recover
 from core.ledger.shipper import Shipper
+from core.store import balances
 from core.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Orphans:
             shipper = Shipper(journal, self._database, self._clock)
             while await shipper.ship():
                 pass
+            async with self._database.write() as connection:  # after the last record, and before they are forgotten
+                await balances.end_leases(connection, journal.id, self._clock.now())
             for path in journal.segments().values():
                 path.unlink()
         finally:

@@ -49,9 +49,12 @@ class Price:
     input: Rate
     output: Rate
     cached_input: Rate | None = None
-    cache_write: Rate | None = None
+    cache_write: Rate | None = None  # for five minutes
     audio_input: Rate | None = None
     audio_output: Rate | None = None
+    cache_write_1h: Rate | None = None
+    web_search: Rate | None = None  # for a million of them; None where they are not priced apart
+    context_window: int | None = None  # the most tokens that a prompt can have, where that is known
 
     def cost(self, tokens: Tokens) -> int:
         """Nano-dollars of a request."""
@@ -61,7 +64,9 @@ class Price:
         parts = [(plain_input, self.input.at(size)), (plain_output, self.output.at(size))]
         for count, rate, family in (
             (tokens.cached_input, self.cached_input, self.input),
-            (tokens.cache_write, self.cache_write, self.input),
+            (tokens.cache_write - tokens.cache_write_1h, self.cache_write, self.input),
+            (tokens.cache_write_1h, self.cache_write_1h or self.cache_write, self.input),
+            (tokens.web_searches, self.web_search, FREE),
             (tokens.audio_input, self.audio_input, self.input),
             (tokens.audio_output, self.audio_output, self.output),
         ):
@@ -89,12 +94,18 @@ class Prices:
     def __init__(self, clock: Clock, overrides: Sequence[Override] = ()) -> None:
         self._clock = clock
         self._overrides: tuple[Override, ...] = tuple(overrides)
+        self._stored: tuple[Override, ...] = ()
         self._known: dict[tuple[str, str, str], Price | None] = {}
         self._period = -1
 
     def set_overrides(self, overrides: Sequence[Override]) -> None:
         """Replaces the overrides; records already made keep their cost."""
         self._overrides = tuple(overrides)
+        self._known.clear()
+
+    def set_stored(self, overrides: Sequence[Override]) -> None:
+        """Replaces the overrides of the database, which win over others of the same day."""
+        self._stored = tuple(overrides)
         self._known.clear()
 
     def find(self, provider: str, provider_type: str, model: str) -> Price | None:
@@ -129,7 +140,7 @@ class Prices:
     def _override(self, provider: str, model: str) -> Price | None:
         today = self._clock.now().date()
         best: Override | None = None
-        for override in self._overrides:
+        for override in (*self._overrides, *self._stored):
             if (
                 override.since <= today
                 and _fits(provider, override.provider)
@@ -172,14 +183,20 @@ def _published(provider_type: str, model: str, now: datetime) -> Price | None:
         output=_rate(rates.output_mtok) or FREE,
         cached_input=_rate(rates.cache_read_mtok),
         cache_write=_rate(rates.cache_write_mtok),
+        cache_write_1h=_rate(getattr(rates, "cache_write_1h_mtok", None)),
+        web_search=_rate(getattr(rates, "web_searches_kcount", None), thousands=True),
         audio_input=_rate(rates.input_audio_mtok),
         audio_output=_rate(rates.output_audio_mtok),
+        context_window=found.context_window,
     )
 
 
-def _rate(price: Any) -> Rate | None:
+def _rate(price: Any, *, thousands: bool = False) -> Rate | None:
+    """A rate per million of a price per million, or per thousand."""
     if price is None:
         return None
+    if thousands:
+        return Rate(nanos_from_dollars(price * 1000)) if isinstance(price, Decimal) else None
     if isinstance(price, Decimal):
         return Rate(nanos_from_dollars(price))
     tiers = sorted(((tier.start, nanos_from_dollars(tier.price)) for tier in price.tiers), reverse=True)

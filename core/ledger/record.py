@@ -1,8 +1,8 @@
 """What the accounts keep of a request.
 
-    Opening ──► (Progress, once a second for a stream) ──► UsageRecord
+    Opening ──► (Holding, under a budget) ──► (Progress, once a second for a stream) ──► UsageRecord
 
-All three are lines of the journal. They are arrays in the order of their fields: a field is only
+All of them are lines of the journal. They are arrays in the order of their fields: a field is only
 ever added at the end and with a default, so that an older journal stays readable.
 """
 
@@ -31,6 +31,28 @@ class Opening(msgspec.Struct, array_like=True, frozen=True):
     messages: int
     prompt_hash: str
     prompt_bytes: int
+    project: str = ""
+
+
+class Charge(msgspec.Struct, array_like=True, frozen=True):
+    """What a request has to do with one balance of a budget."""
+
+    balance_id: int
+    lease_id: int  # of the process that holds; 0 under a budget that only watches
+    held: int  # nano-dollars
+    covered: int  # how much of the cost, or of the hold while there is no cost yet, the lease pays for
+
+
+class Holding(msgspec.Struct, array_like=True, frozen=True):
+    """What a request may cost at the provider that it goes to now. The last one of a request counts."""
+
+    request_id: str
+    provider: str
+    provider_type: str
+    model: str
+    amount: int  # the worst case, in nano-dollars
+    price_source: str
+    charges: list[Charge]
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):
@@ -45,7 +67,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
 
 
 class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
-    """What a request used and how it ended. The fields are the columns of `usage_records`."""
+    """What a request used and how it ended. The fields are the columns of `usage_records`, but for the charges."""
 
     request_id: str
     created_at: int
@@ -75,6 +97,8 @@ class UsageRecord(msgspec.Struct, array_like=True, frozen=True):
     price_source: str
     messages: int
     prompt_hash: str
+    project: str = ""
+    charges: list[Charge] = []
 
 
-COLUMNS: Final = UsageRecord.__struct_fields__
+COLUMNS: Final = tuple(name for name in UsageRecord.__struct_fields__ if name != "charges")

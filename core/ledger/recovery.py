@@ -3,7 +3,9 @@
     segments from the newest base on ─► openings without a closing ─► one record each, outcome "lost"
 
 The size of the prompt is known from the opening, what a stream had delivered from its last progress:
-both are estimates and say so. Where a request went is known only of streams that had begun.
+both are estimates and say so. Where a request went is known of streams that had begun, and of those that
+a budget pays for. What such a request cost is what its stream had delivered by its last progress, and where
+there is none, the worst case: its whole hold.
 """
 
 import logging
@@ -15,15 +17,16 @@ import msgspec
 from core.clock import Clock, micros
 from core.dialects.counting import estimate_bytes
 from core.dialects.tokens import ESTIMATED, Tokens
-from core.ledger.journal import BASE, CLOSED, OPENED, PROGRESSED, Journal
+from core.ledger.journal import BASE, CLOSED, HELD, OPENED, PROGRESSED, Journal
 from core.ledger.prices import Prices
-from core.ledger.record import LOST, Opening, Progress, UsageRecord
+from core.ledger.record import LOST, Charge, Holding, Opening, Progress, UsageRecord
 
 log = logging.getLogger(__name__)
 
 _record = msgspec.json.Decoder(UsageRecord)
 _opening = msgspec.json.Decoder(Opening)
 _progress = msgspec.json.Decoder(Progress)
+_holding = msgspec.json.Decoder(Holding)
 
 
 def recover(journal: Journal, prices: Prices, clock: Clock) -> int:
@@ -33,14 +36,15 @@ def recover(journal: Journal, prices: Prices, clock: Clock) -> int:
     """
     opened: dict[str, Opening] = {}
     progress: dict[str, Progress] = {}
+    held: dict[str, Holding] = {}
     for path in _since_base(list(journal.segments().values())):
         data = path.read_bytes()
         for line in data[: data.rfind(b"\n") + 1].splitlines():  # whole lines, which are what is shipped
-            _follow(line, opened, progress)
+            _follow(line, opened, held, progress)
     for opening in opened.values():
-        journal.reopen(opening)
-    for opening in opened.values():
-        journal.close(_lost(opening, progress.get(opening.request_id), prices, clock))
+        journal.reopen(opening, held.get(opening.request_id))
+    for name, opening in opened.items():
+        journal.close(_lost(opening, held.get(name), progress.get(name), prices, clock))
     journal.mark_base()
     return len(opened)
 
@@ -54,12 +58,16 @@ def _since_base(paths: Sequence[Path]) -> Sequence[Path]:
     return paths
 
 
-def _follow(line: bytes, opened: dict[str, Opening], progress: dict[str, Progress]) -> None:
+def _follow(line: bytes, opened: dict[str, Opening], held: dict[str, Holding], progress: dict[str, Progress]) -> None:
     kind, rest = line[:1], memoryview(line)[1:]
     try:
         if kind == OPENED:
             opening = _opening.decode(rest)
             opened[opening.request_id] = opening
+        elif kind == HELD:
+            holding = _holding.decode(rest)
+            held[holding.request_id] = holding
+            progress.pop(holding.request_id, None)
         elif kind == PROGRESSED:
             state = _progress.decode(rest)
             progress[state.request_id] = state
@@ -67,11 +75,14 @@ def _follow(line: bytes, opened: dict[str, Opening], progress: dict[str, Progres
             request_id = _record.decode(rest).request_id
             opened.pop(request_id, None)
             progress.pop(request_id, None)
+            held.pop(request_id, None)
     except (msgspec.DecodeError, UnicodeDecodeError):
         log.warning("a line of the journal was torn")
 
 
-def _lost(opening: Opening, progress: Progress | None, prices: Prices, clock: Clock) -> UsageRecord:
+def _lost(
+    opening: Opening, holding: Holding | None, progress: Progress | None, prices: Prices, clock: Clock
+) -> UsageRecord:
     """The record of a request whose process died: its prompt, and what its stream had delivered."""
     tokens = Tokens(
         input=estimate_bytes(opening.prompt_bytes),
@@ -81,6 +92,9 @@ def _lost(opening: Opening, progress: Progress | None, prices: Prices, clock: Cl
     cost, source = (
         prices.cost(progress.provider, progress.provider_type, progress.model, tokens) if progress else (None, "")
     )
+    if holding is not None:
+        cost, source = (min(cost or 0, holding.amount), source) if progress else (holding.amount, holding.price_source)
+    place = progress or holding
     return UsageRecord(
         request_id=opening.request_id,
         created_at=opening.created_at,
@@ -89,8 +103,8 @@ def _lost(opening: Opening, progress: Progress | None, prices: Prices, clock: Cl
         surface=opening.surface,
         operation=opening.operation,
         requested_model=opening.requested_model,
-        provider=progress.provider if progress else "",
-        model=progress.model if progress else "",
+        provider=place.provider if place else "",
+        model=place.model if place else "",
         status_code=500,
         outcome=LOST,
         error_reason="INTERNAL",
@@ -110,4 +124,10 @@ def _lost(opening: Opening, progress: Progress | None, prices: Prices, clock: Cl
         price_source=source,
         messages=opening.messages,
         prompt_hash=opening.prompt_hash,
+        project=opening.project,
+        charges=[_settled(charge, cost or 0) for charge in holding.charges] if holding else [],
     )
+
+
+def _settled(charge: Charge, cost: int) -> Charge:
+    return Charge(charge.balance_id, charge.lease_id, charge.held, min(cost, charge.covered))

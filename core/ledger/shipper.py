@@ -17,12 +17,14 @@ from typing import Any
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import Clock
 from core.errors import DatabaseError
 from core.ledger.journal import CLOSED, Journal
+from core.ledger.posting import entries_of
 from core.ledger.record import UsageRecord
-from core.store import journals, usage
+from core.store import journals, ledger, usage
 from core.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -152,10 +154,15 @@ class Shipper:
     async def _store(self, records: Sequence[UsageRecord], position: int) -> None:
         async with self._database.write() as connection:
             if records:
-                await usage.insert_records(connection, self._database, [_row(record) for record in records])
+                await self._insert(connection, records)
             await journals.advance(
                 connection, self._database, self._journal.id, self._segment, position, self._clock.now()
             )
+
+    async def _insert(self, connection: AsyncConnection, records: Sequence[UsageRecord]) -> None:
+        await usage.insert_records(connection, self._database, [_row(record) for record in records])
+        entries = [entry for record in records if record.charges for entry in entries_of(record)]
+        await ledger.post(connection, self._database, entries, self._clock.now())
 
     async def _store_one_by_one(self, records: Sequence[UsageRecord], position: int) -> None:
         """Stores what can be stored. Where nothing of several can, the fault is not theirs."""
@@ -168,7 +175,7 @@ class Shipper:
         """Stores one record by itself; false for one that no database takes, which must not hold up the others."""
         try:
             async with self._database.write() as connection:
-                await usage.insert_records(connection, self._database, [_row(record)])
+                await self._insert(connection, [record])
         except (DatabaseError, *_BAD_VALUE) as error:
             if not _is_about_values(error):
                 raise

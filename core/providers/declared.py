@@ -34,7 +34,8 @@ def normalise_base_url(vendor: Vendor, url: str) -> str:
 
     The SDKs' conventions differ: OPENAI_BASE_URL has the version part and ANTHROPIC_BASE_URL has not.
     Both forms are right for both, since a URL without a path gets the path of the vendor's own URL,
-    where that names a version. Any other path is the user's and stays.
+    where that names a version. Any other path is the user's and stays, but that the version follows it
+    where the vendor's own wire has base URLs without one.
 
     Raises ValueError, whose message says what to mend and never repeats the URL: there may be a secret in it.
     """
@@ -56,6 +57,8 @@ def normalise_base_url(vendor: Vendor, url: str) -> str:
     if "?" in text or "#" in text:
         raise ValueError(f"{name} must not have a query or a fragment: paths are appended to it")
     path = parts.path.rstrip("/") or _version_path(vendor)
+    if vendor.wires[0].versioned and not _VERSION.fullmatch(path.rpartition("/")[2]):
+        path += "/v1"
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 

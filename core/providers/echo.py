@@ -1,8 +1,8 @@
 """The built-in provider `echo`: it says what was said to it, so that everything can be tried with no key.
 
-It speaks the OpenAI wire without a network: it streams token by token at a set pace, reports its
-usage, keeps to `max_tokens`, calls a tool where one is required, and makes embeddings that are the
-same for the same text.
+It speaks the OpenAI wire, and in echo_messages.py Anthropic's, without a network: it streams token by
+token at a set pace, reports its usage, keeps to `max_tokens`, calls a tool where one is required, and
+makes embeddings that are the same for the same text.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import itertools
 import math
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -21,7 +21,9 @@ from core.clock import Clock
 from core.dialects import openai_chat
 from core.dialects.counting import count_text
 from core.ids import NewId
+from core.providers import echo_messages
 from core.providers.upstream import Target
+from core.providers.wire import ANTHROPIC, OPENAI, Headers
 
 CHAT_MODEL = "echo"
 EMBEDDING_MODEL = "echo-embedding"
@@ -64,6 +66,8 @@ class EchoReply:
         self._taken = 0
         self._pause = pause
         self._began = asyncio.get_running_loop().time()
+        self._tell: Callable[[], None] | None = None
+        self._reminder: asyncio.TimerHandle | None = None
 
     @property
     def over(self) -> bool:
@@ -77,20 +81,36 @@ class EchoReply:
         if self._pause:
             due = min(due, 1 + int((asyncio.get_running_loop().time() - self._began) / self._pause))
         pieces, self._taken = self._pieces[self._taken : due], max(due, self._taken)
+        if self._tell is not None:
+            self._remind(self._tell)
         return b"".join(pieces)
+
+    def _remind(self, tell: Callable[[], None]) -> None:
+        """Tells when the next piece is due, if there is one."""
+        if self._reminder is not None:
+            self._reminder.cancel()
+        if self._taken < len(self._pieces):
+            self._reminder = asyncio.get_running_loop().call_at(self._began + self._taken * self._pause, tell)
 
     async def more(self) -> None:
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(max(0.0, self._began + self._taken * self._pause - now))
 
+    def notify(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+        tell()
+
     def close(self) -> None:
-        self._pieces = ()
+        self._pieces, self._tell = (), None
+        if self._reminder is not None:
+            self._reminder.cancel()
 
 
 class EchoUpstream:
     """The provider `echo`."""
 
     asks_usage = True
+    operations = frozenset((*OPENAI.paths, *ANTHROPIC.paths))
 
     def __init__(self, target: Target, clock: Clock, new_id: NewId, tokens_per_second: float) -> None:
         """tokens_per_second: the pace of its streams; 0 for as fast as it goes."""
@@ -102,7 +122,12 @@ class EchoUpstream:
     async def models(self) -> list[str]:
         return [CHAT_MODEL, EMBEDDING_MODEL]
 
-    async def send(self, operation: str, body: bytes) -> EchoReply:
+    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> EchoReply:
+        if operation in ANTHROPIC.paths:
+            status, pieces = echo_messages.answer(operation, body, self._new_id("msg"))
+            streamed = pieces[0].startswith(b"event:")
+            kind = "text/event-stream; charset=utf-8" if streamed else "application/json"
+            return EchoReply(status, kind, pieces, self._pause if streamed else 0.0)
         try:
             request = msgspec.json.decode(body, type=_Body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,13 +1,12 @@
-"""Providers that speak the OpenAI wire over HTTP, through one pool of connections.
+"""Providers over HTTP, on the wires of their vendor: straight, or through the proxy that the environment names.
 
 Everything that does not change from request to request (URLs, headers, the proxy) is made once.
 There are no timers here: core/routing/active.py watches all calls with one.
 """
 
-from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
-from email.utils import parsedate_to_datetime
-from typing import Any
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
 from urllib.request import proxy_bypass_environment  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - not in its stubs
 
 import aiohttp
@@ -17,108 +16,71 @@ from yarl import URL
 
 from core import __version__
 from core.clock import Clock
-from core.errors import ProviderError, RefreshFailed, StreamInterrupted
-from core.providers.upstream import MAX_ANSWER_BYTES, PATHS, Target
+from core.errors import ProviderError, RefreshFailed
+from core.providers.direct import Direct
+from core.providers.proxied import Proxied
+from core.providers.session import Session
+from core.providers.upstream import Reply, Target
 from core.providers.vendors import Capability, StreamUsage, vendor_for
+from core.providers.wire import OPENAI, Endpoint, Headers, first_page, next_page
 
 _MODELS_TIMEOUT = 10.0
-# How much of an answer may wait here for its caller before the provider is held up; twice as much is the most.
-_READ_AHEAD = 32 * 1024
 _MAX_MODELS_BYTES = 32 * 1024 * 1024
 _MAX_MODELS = 20_000
-_MAX_RETRY_AFTER = 24 * 3600.0
 # What a vendor answers that has no list of models, or has it on a wire of its own.
 _NOT_LISTED = frozenset({401, 403, 404, 405, 501})
 _NO_LISTING = "the provider's list of models is not what the OpenAI API describes"
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-_GONE_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
-
-# Which connection the request of this task may have, and then which one it got.
-_ANY, _KEPT, _NEW = "any", "kept", "new"
-_connection: ContextVar[str] = ContextVar("connection", default=_ANY)
 
 
-class HttpReply:
-    """A provider's answer over HTTP."""
+class _Way(Protocol):
+    """How inference reaches one provider."""
 
-    __slots__ = ("_content", "_pending", "_response", "_seen", "content_type", "headers", "retry_after", "status")
+    async def send(self, operation: str, body: bytes, headers: Headers) -> Reply:
+        """As Upstream.send; raises aiohttp.ClientError, OSError and TimeoutError as they come."""
+        ...
 
-    def __init__(self, response: aiohttp.ClientResponse, clock: Clock) -> None:
-        self._response = response
-        self._content = response.content
-        self._pending = b""  # read already, not taken yet
-        self._seen = 0  # bytes of the body that were read
-        headers = response.headers
-        self.status = response.status
-        self.content_type = _plain(headers.get("Content-Type", ""))
-        self.headers: Sequence[tuple[str, str]] = ()
-        request_id = headers.get("x-request-id")
-        if request_id is not None:
-            self.headers = (("x-upstream-request-id", _plain(request_id[:200])),)
-        self.retry_after = None if response.status < 400 else _retry_after(headers.get("Retry-After"), clock)
 
-    async def read(self) -> bytes:
-        content = self._response.content
-        try:
-            data = await content.readany()
-            if content.at_eof():
-                return data
-            pieces, size = [data], len(data)
-            while data := await content.readany():
-                size += len(data)
-                if size > MAX_ANSWER_BYTES:
-                    raise ProviderError("the provider's answer is too large")
-                pieces.append(data)
-        except (aiohttp.ClientError, OSError) as error:
-            raise ProviderError("the provider's answer broke off") from error
-        return b"".join(pieces)
+class _Straight:
+    """Without a proxy."""
 
-    @property
-    def over(self) -> bool:
-        return not self._pending and self._content.at_eof()
+    def __init__(self, direct: Direct, endpoints: Mapping[str, Endpoint], timeout: float, clock: Clock) -> None:
+        """endpoints: by operation, all of one server. timeout: of connecting, in seconds."""
+        url = next(iter(endpoints.values())).url
+        assert url.host is not None
+        assert url.port is not None
+        self._origin = direct.origin(url.scheme, url.host, url.port)
+        self._heads = {operation: _head(each.url, each.headers) for operation, each in endpoints.items()}
+        self._timeout = timeout
+        self._clock = clock
 
-    def arrived(self) -> bytes:
-        content = self._content
-        if self._pending:
-            data, self._pending = self._pending, b""
-            return data
-        if content.total_bytes != self._seen and (data := self._take()):
-            return data
-        if content.exception() is not None:
-            raise StreamInterrupted from content.exception()
-        return b""
+    async def send(self, operation: str, body: bytes, headers: Headers) -> Reply:
+        more = "".join([f"{name}: {value}\r\n" for name, value in headers]).encode() if headers else b""
+        head = self._heads[operation] % (more, len(body))
+        return await self._origin.send(head, body, self._timeout, self._clock)
 
-    async def more(self) -> None:
-        if self._pending:
-            return
-        try:
-            self._pending = await self._content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            self._pending = self._take()
-            if not self._pending:
-                raise StreamInterrupted from error
-        self._seen = -1  # reading lets aiohttp go on, so there may be more already
 
-    def _take(self) -> bytes:
-        """What is there, also of a body that has broken off since: the public `read_nowait` would withhold that."""
-        self._seen = self._content.total_bytes
-        return self._content._read_nowait(-1)  # pyright: ignore[reportPrivateUsage] - as above
-
-    def close(self) -> None:
-        # Closing rather than releasing: the provider shall stop, and the rest must not be read.
-        self._response.close()
+def _head(url: URL, headers: CIMultiDict[str]) -> bytes:
+    """The head of a POST, but for the headers of one request, `%b`, and the length of its body: `%d`."""
+    host = url.raw_host or ""
+    host = f"[{host}]" if ":" in host else host
+    lines = [f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {host}" + ("" if url.is_default_port() else f":{url.port}")]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if url.user is not None and "Authorization" not in headers:
+        lines.append("Authorization: " + aiohttp.BasicAuth(url.user, url.password or "").encode())
+    head = "\r\n".join(lines)
+    if any(character in line for line in lines for character in "\r\n\0"):
+        raise ValueError("a header must be one line")
+    return head.replace("%", "%%").encode() + b"\r\n%bContent-Length: %d\r\n\r\n"
 
 
 class HttpUpstream:
     """One provider over HTTP."""
 
-    def __init__(
-        self, target: Target, session: aiohttp.ClientSession, clock: Clock, environ: Mapping[str, str]
-    ) -> None:
+    def __init__(self, target: Target, session: Session, clock: Clock, environ: Mapping[str, str]) -> None:
         """environ: where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked for."""
         self.target = target
-        self._session = session
-        self._clock = clock
+        self._session = session.aiohttp
         vendor = vendor_for(target.type)
         self.asks_usage = vendor is None or vendor.stream_usage is StreamUsage.ASK
         headers = CIMultiDict(
@@ -130,80 +92,55 @@ class HttpUpstream:
             }
         )
         headers.update(vendor.default_headers if vendor else ())
-        if target.api_key:
-            headers["Authorization"] = f"Bearer {target.api_key}"
-        self._headers = headers
-        self._urls = {operation: URL(target.base_url + path) for operation, path in PATHS.items()}
+        wires = vendor.wires if vendor else (OPENAI,)
+        self._endpoints = {
+            operation: Endpoint(URL(target.base_url + path), wire, headers, target.api_key)
+            for wire in wires
+            for operation, path in wire.paths.items()
+        }
+        self.operations = frozenset(self._endpoints)
         self._lists_models = vendor is None or Capability.MODELS in vendor.capabilities
-        self._models_url = URL(target.base_url + (vendor.models_path if vendor else "/models"))
+        models_url = URL(target.base_url + (vendor.models_path if vendor else "/models"))
+        self._models = Endpoint(models_url, wires[0], headers, target.api_key)
+        self._models_url = first_page(models_url) if self._models.paged else models_url
         self._proxy = _proxy(self._models_url, environ)
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout, sock_read=None)
-
-    async def send(self, operation: str, body: bytes) -> HttpReply:
-        _connection.set(_ANY)
-        try:
-            try:
-                response = await self._post(operation, body)
-            except _GONE_STALE as error:
-                if _connection.get() != _KEPT or not _before_a_byte(error):
-                    raise
-                _connection.set(_NEW)  # the others that we keep may be as old
-                response = await self._post(operation, body)
-        except _UNREACHABLE as error:
-            raise ProviderError(f"the provider '{self.target.name}' could not be reached") from error
-        return HttpReply(response, self._clock)
-
-    async def _post(self, operation: str, body: bytes) -> aiohttp.ClientResponse:
-        return await self._session.post(
-            self._urls[operation],
-            data=body,
-            headers=self._headers,
-            timeout=self._timeout,
-            proxy=self._proxy,
-            allow_redirects=False,
+        self._way: _Way = (
+            _Straight(session.direct, self._endpoints, target.connect_timeout, clock)
+            if self._proxy is None
+            else Proxied(session.aiohttp, self._endpoints, self._proxy, target.connect_timeout, clock)
         )
 
-    async def models(self) -> list[str]:
-        timeout = aiohttp.ClientTimeout(total=_MODELS_TIMEOUT)
+    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> Reply:
+        endpoint = self._endpoints[operation]
         try:
-            async with self._session.get(
-                self._models_url, headers=self._headers, timeout=timeout, proxy=self._proxy, allow_redirects=False
-            ) as response:
-                if not self._lists_models and response.status in _NOT_LISTED:
-                    return []
-                if response.status != 200:
-                    raise RefreshFailed(f"the provider answered {response.status} when asked for its models")
-                body = await _bounded(response, _MAX_MODELS_BYTES)
+            return await self._way.send(operation, body, endpoint.passed_on(headers))
+        except _UNREACHABLE as error:
+            raise ProviderError(f"the provider '{self.target.name}' could not be reached") from error
+
+    async def models(self) -> list[str]:
+        names: list[str] = []
+        try:
+            async with asyncio.timeout(_MODELS_TIMEOUT):
+                page: URL | None = self._models_url
+                while page is not None and len(names) < _MAX_MODELS:
+                    body = await self._page(page)
+                    if body is None:
+                        break
+                    names += _model_names(body)
+                    page = next_page(self._models_url, body) if self._models.paged else None
         except _UNREACHABLE as error:
             raise RefreshFailed(f"the provider could not be reached: {_plain_cause(error)}") from error
-        return _model_names(body)
+        return list(dict.fromkeys(names))
 
-
-def _before_a_byte(error: Exception) -> bool:
-    """Whether a connection ended before anything of an answer came: the provider had closed what we kept."""
-    return not isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(error.message, str)
-
-
-class _Connections(aiohttp.TCPConnector):
-    """The pool, which says whether it gave a connection that was kept, and gives a new one on demand."""
-
-    async def _get(self, key: Any, traces: Any) -> Any:
-        if _connection.get() == _NEW:
-            return None
-        kept = await super()._get(key, traces)
-        if kept is not None:
-            _connection.set(_KEPT)
-        return kept
-
-
-def open_session() -> aiohttp.ClientSession:
-    """The pool of connections to all providers. Call it inside the running loop."""
-    return aiohttp.ClientSession(
-        connector=_Connections(limit=0, ttl_dns_cache=60, keepalive_timeout=75),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        read_bufsize=_READ_AHEAD,
-    )
+    async def _page(self, url: URL) -> bytes | None:
+        """A page of the list of models; None of a vendor that is known to have none. Raises RefreshFailed."""
+        headers = CIMultiDict([*self._models.headers.items(), *self._models.passed_on(())])
+        async with self._session.get(url, headers=headers, proxy=self._proxy, allow_redirects=False) as response:
+            if not self._lists_models and response.status in _NOT_LISTED:
+                return None
+            if response.status != 200:
+                raise RefreshFailed(f"the provider answered {response.status} when asked for its models")
+            return await _bounded(response, _MAX_MODELS_BYTES)
 
 
 class _Listed(msgspec.Struct):
@@ -229,11 +166,6 @@ def _model_names(body: bytes) -> list[str]:
     return [name for name in names if 0 < len(name) <= 300]
 
 
-def _plain(value: str) -> str:
-    """A header's value as it can be passed on: bytes that are no ASCII come as surrogates, which no protobuf takes."""
-    return value if value.isascii() else value.encode("ascii", "replace").decode()
-
-
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     pieces: list[bytes] = []
     async for data in response.content.iter_any():
@@ -255,20 +187,6 @@ def _plain_cause(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return "the connection was refused"
     return "the connection broke off"
-
-
-def _retry_after(value: str | None, clock: Clock) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110, 10.2.3): a number or a date."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - clock.now()).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return min(max(seconds, 0.0), _MAX_RETRY_AFTER) if seconds == seconds else None
 
 
 def _proxy(url: URL, environ: Mapping[str, str]) -> URL | None:

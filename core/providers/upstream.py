@@ -6,18 +6,11 @@
 Implementations: core/providers/http_upstream.py (every vendor) and core/providers/echo.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.dialects import openai_chat
-
-PATHS = {
-    openai_chat.CHAT: "/chat/completions",
-    openai_chat.COMPLETION: "/completions",
-    openai_chat.EMBEDDING: "/embeddings",
-}
-"""Where each operation of the OpenAI wire is, below the base URL."""
+from core.providers.wire import Headers
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """An answer larger than this is a provider's fault, not something to keep in memory."""
@@ -62,6 +55,10 @@ class Reply(Protocol):
         """Waits until there may be something to take, or the end. Raises StreamInterrupted."""
         ...
 
+    def notify(self, tell: Callable[[], None]) -> None:
+        """From now on `tell` is called whenever there may be something to take, or the end; instead of `more`."""
+        ...
+
     def close(self) -> None:
         """Ends the answer, and with it the provider's work, where it is not complete."""
         ...
@@ -72,11 +69,13 @@ class Upstream(Protocol):
 
     target: Target
     asks_usage: bool  # whether streams must be asked to report their usage
+    operations: frozenset[str]  # what it can be asked for: those of the wires that it speaks
 
-    async def send(self, operation: str, body: bytes) -> Reply:
+    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> Reply:
         """Sends a request; returns when the head of the answer is there, whatever its status.
 
-        Raises ProviderError where there is no answer.
+        headers: the caller's, of which those go on that the wire passes on. Raises ProviderError where
+        there is no answer.
         """
         ...
 

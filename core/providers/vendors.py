@@ -1,4 +1,4 @@
-"""The vendors that speak an OpenAI-compatible wire: a new vendor is a row.
+"""The vendors that speak the OpenAI wire, the Anthropic wire or both: a new vendor is a row.
 
 A row says what is particular about one vendor: where its API is, which environment variables declare
 it, whether its streams report usage, and which endpoints it has beside the wire they all share. Code
@@ -23,6 +23,8 @@ API), Meta's Llama API (July 2026; `meta` is its successor) and Lambda's inferen
 from dataclasses import dataclass
 from enum import Enum
 
+from core.providers.wire import ANTHROPIC, ANTHROPIC_BY_BEARER, OPENAI, Wire
+
 
 class StreamUsage(Enum):
     """How a stream comes to report its usage."""
@@ -33,7 +35,7 @@ class StreamUsage(Enum):
 
 
 class Capability(Enum):
-    """An endpoint of the OpenAI wire."""
+    """An endpoint of the OpenAI wire, and the list of models; what the Anthropic wire has comes with the wire."""
 
     CHAT = "chat"  # POST /chat/completions
     COMPLETIONS = "completions"  # POST /completions
@@ -59,6 +61,8 @@ class Vendor:
     default_headers: tuple[tuple[str, str], ...] = ()  # static ones that the vendor insists on
     local: bool = False  # run by the user: no account, and prices of its own
     aliases: tuple[str, ...] = ()  # other spellings of `type`
+    output_field: str = "max_tokens"  # how a chat says how many tokens its answer may have
+    wires: tuple[Wire, ...] = (OPENAI,)  # that it speaks, its own first: that one has its list of models too
 
 
 _CHAT = frozenset({Capability.CHAT})
@@ -80,9 +84,10 @@ VENDORS: tuple[Vendor, ...] = (
         prices_id="openai",
         docs="https://platform.openai.com/docs/api-reference/chat",
         capabilities=_ALL,
+        output_field="max_completion_tokens",  # the other is refused with its reasoning models
     ),
     Vendor(
-        # Anthropic's OpenAI-compatible layer: it documents chat, and stream_options as supported.
+        # Its own wire, and an OpenAI-compatible layer: that documents chat, and stream_options as supported.
         type="anthropic",
         title="Anthropic",
         base_url="https://api.anthropic.com/v1",
@@ -91,8 +96,9 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="anthropic",
         docs="https://platform.claude.com/docs/en/api/openai-sdk",
-        capabilities=_CHAT,
+        capabilities=_CHAT_MODELS,
         aliases=("claude",),
+        wires=(ANTHROPIC, OPENAI),
     ),
     Vendor(
         type="gemini",
@@ -585,6 +591,7 @@ VENDORS: tuple[Vendor, ...] = (
         prices_id="openrouter",
         docs="https://openrouter.ai/docs/use-cases/usage-accounting",
         capabilities=_NO_COMPLETIONS,
+        wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
         # Prices depend on the host that serves the model, so genai-prices has no single entry for it.
@@ -630,6 +637,7 @@ VENDORS: tuple[Vendor, ...] = (
         docs="https://docs.ollama.com/api/openai-compatibility",
         capabilities=_ALL,
         local=True,
+        wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
         type="lmstudio",
@@ -643,6 +651,7 @@ VENDORS: tuple[Vendor, ...] = (
         capabilities=_ALL,
         local=True,
         aliases=("lm-studio",),
+        wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
         type="vllm",
@@ -655,6 +664,7 @@ VENDORS: tuple[Vendor, ...] = (
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server/",
         capabilities=_ALL,
         local=True,
+        wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
         type="llamacpp",
@@ -668,6 +678,7 @@ VENDORS: tuple[Vendor, ...] = (
         capabilities=_ALL,
         local=True,
         aliases=("llama.cpp", "llama-cpp", "llama-server"),
+        wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
         type="sglang",
@@ -706,9 +717,10 @@ VENDORS: tuple[Vendor, ...] = (
         capabilities=_ALL,
         local=True,
         aliases=("litellm-proxy",),
+        wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
-        # Anything else that speaks the wire. Nothing is known of it, so it is taken to speak all of it.
+        # Anything else that speaks the OpenAI wire. Nothing is known of it, so it is taken to speak all of it.
         type="openai-compatible",
         title="OpenAI-compatible",
         base_url="",
@@ -720,9 +732,29 @@ VENDORS: tuple[Vendor, ...] = (
         capabilities=_ALL,
         aliases=("openai-like", "custom"),
     ),
+    Vendor(
+        # Anything else that speaks the Anthropic wire, such as https://api.deepseek.com/anthropic.
+        type="anthropic-compatible",
+        title="Anthropic-compatible",
+        base_url="",
+        base_url_env="ANTHROPIC_COMPATIBLE_BASE_URL",
+        key_env=("ANTHROPIC_COMPATIBLE_API_KEY",),
+        needs_key=False,
+        stream_usage=StreamUsage.ALWAYS,
+        docs="https://platform.claude.com/docs/en/api/messages",
+        capabilities=frozenset(),
+        aliases=("anthropic-like",),
+        wires=(ANTHROPIC,),
+    ),
 )
 
 _BY_NAME = {name: vendor for vendor in VENDORS for name in (vendor.type, *vendor.aliases)}
+
+
+def output_field(type: str) -> str:  # noqa: A002
+    """The name of the field for the length of a chat's answer, for a provider type."""
+    vendor = _BY_NAME.get(type)
+    return "max_tokens" if vendor is None else vendor.output_field
 
 
 def vendor_for(type: str) -> Vendor | None:  # noqa: A002

@@ -6,11 +6,12 @@ every stream.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from core.auth import Principal
 from core.clock import Clock
-from core.errors import Cancelled, DeadlineExceeded, ProviderTimeout, RouterError
+from core.errors import Cancelled, DeadlineExceeded, ProviderTimeout, RouterError, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -26,18 +27,20 @@ class Call:
         "deadline",
         "idle_cause",
         "idle_limit",
+        "principal",
         "request_id",
         "seen_activity",
         "seen_at",
         "task",
-        "user_id",
+        "tell",
     )
 
-    def __init__(self, request_id: str, user_id: int, deadline: float) -> None:
+    def __init__(self, request_id: str, principal: Principal, deadline: float) -> None:
         self.request_id = request_id
-        self.user_id = user_id
+        self.principal = principal
         self.deadline = deadline  # monotonic
         self.task: asyncio.Task[object] | None = None  # what waits for the provider now
+        self.tell: Callable[[], None] | None = None  # whom to tell where no task waits
         self.cause: RouterError | None = None  # why it was ended from outside
         self.idle_limit = 0.0  # seconds without activity; 0 while nothing is expected of anybody
         self.idle_cause: type[RouterError] = ProviderTimeout
@@ -51,12 +54,19 @@ class Call:
         self.idle_cause = otherwise
         self.activity += 1
 
+    @property
+    def expires_at(self) -> float | None:
+        """When its credential ends, in seconds since 1970. A JWT is short-lived, and has to be good at first alone."""
+        return self.principal.expires_at if self.principal.kind != "jwt" else None
+
     def stop(self, cause: RouterError) -> None:
-        """Ends the call from outside; what waits for the provider is told by cancelling it."""
+        """Ends the call from outside; a task that waits for the provider is told by cancelling it."""
         if self.cause is None:
             self.cause = cause
             if self.task is not None:
                 self.task.cancel()
+            if self.tell is not None:
+                self.tell()
 
 
 class ActiveCalls:
@@ -101,11 +111,13 @@ class ActiveCalls:
         return True
 
     def sweep(self) -> None:
-        """Ends the calls whose deadline has passed, and those whose provider or caller was idle for too long."""
-        now = self._clock.monotonic()
+        """Ends the calls whose deadline or credential has passed, and those whose provider or caller idled too long."""
+        now, today = self._clock.monotonic(), self._clock.now().timestamp()
         for call in list(self._calls.values()):
             if now > call.deadline:
                 call.stop(DeadlineExceeded())
+            elif call.expires_at is not None and today >= call.expires_at:
+                call.stop(Unauthenticated("the credential of this request has expired"))
             elif call.activity != call.seen_activity:
                 call.seen_activity, call.seen_at = call.activity, now
             elif call.idle_limit and now - call.seen_at > call.idle_limit:

@@ -5,16 +5,16 @@ wrong before is a failure that the next provider can make good.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
-from core.dialects import openai_chat
-from core.dialects.openai_chat import Request
-from core.dialects.openai_stream import StreamMeter
+from core.dialects.dialect import Dialect, Meter
+from core.dialects.openai_caps import with_limit
+from core.dialects.request import Request
+from core.dialects.table import DIALECTS
 from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import ProviderError, UpstreamStatus
 from core.providers.upstream import Reply
+from core.providers.vendors import output_field
+from core.providers.wire import Headers
 from core.routing.lookup import Candidate
 
 _MAX_ERROR_BODY = 256 * 1024
@@ -43,7 +43,7 @@ class Begun:
 
     reply: Reply
     first: bytes
-    meter: StreamMeter
+    meter: Meter
 
 
 def falls_back(status: int) -> bool:
@@ -56,22 +56,25 @@ def try_again(error: ProviderError) -> bool:
     return error.status in _TRY_AGAIN if isinstance(error, UpstreamStatus) else True
 
 
-async def attempt(candidate: Candidate, request: Request) -> Whole | Begun:
-    """Asks one provider.
+async def attempt(candidate: Candidate, request: Request, headers: Headers = ()) -> Whole | Begun:
+    """Asks one provider. headers: the caller's that may be passed on.
 
     Raises ProviderError where there is no usable answer, UpstreamStatus where there is an error
     answer that another provider may make good. Other error answers are answers.
     """
     upstream = candidate.upstream
+    dialect = DIALECTS[request.operation]
     ask_usage = upstream.asks_usage and request.streamed
-    body = openai_chat.upstream_body(request, candidate.model, ask_usage=ask_usage)
-    reply = await upstream.send(request.operation, body)
+    body = dialect.upstream_body(request, candidate.model, ask_usage=ask_usage)
+    if request.output_limit:
+        body = with_limit(request, body, output_field(upstream.target.type))
+    reply = await upstream.send(request.operation, body, headers)
     try:
         if reply.status != 200:
             return await _not_ok(reply, upstream.target.api_key)
         if request.streamed and reply.content_type.startswith("text/event-stream"):
-            return await _begin(reply, hide_usage=ask_usage and not request.wants_usage)
-        return await _whole(reply, request)
+            return await _begin(reply, dialect, hide_usage=ask_usage and not request.wants_usage)
+        return await _whole(reply, dialect, request)
     except BaseException:
         reply.close()
         raise
@@ -93,17 +96,17 @@ async def _not_ok(reply: Reply, api_key: str) -> Whole:
     return Whole(reply, body, NO_TOKENS)
 
 
-async def _whole(reply: Reply, request: Request) -> Whole:
+async def _whole(reply: Reply, dialect: Dialect, request: Request) -> Whole:
     body = await reply.read()
     try:
-        return Whole(reply, body, openai_chat.answer_tokens(request, body))
+        return Whole(reply, body, dialect.answer_tokens(request, body))
     except ValueError as error:
         raise ProviderError("the provider's answer was not JSON; check its base URL") from error
 
 
-async def _begin(reply: Reply, *, hide_usage: bool) -> Begun:
+async def _begin(reply: Reply, dialect: Dialect, *, hide_usage: bool) -> Begun:
     """Waits for the first event: comments keep a connection alive, and say nothing yet."""
-    meter = StreamMeter(hide_usage=hide_usage)
+    meter = dialect.meter(hide_usage=hide_usage)
     first = b""
     while not _has_event(first):
         if reply.over:
@@ -113,41 +116,11 @@ async def _begin(reply: Reply, *, hide_usage: bool) -> Begun:
             break
         await reply.more()
         first = (first if len(first) < _MAX_COMMENTS else b"") + meter.feed(reply.arrived())
-    _refuse_error(first)
+    failure = dialect.first_failure(first)
+    if failure is not None and falls_back(failure[0]):  # some find out after they have sent their 200
+        raise UpstreamStatus(status=failure[0], body=failure[1])
     return Begun(reply, first, meter)
 
 
 def _has_event(data: bytes) -> bool:
     return data.startswith(b"data:") or b"\ndata:" in data
-
-
-class _Failure(msgspec.Struct):
-    code: Any = None
-
-
-class _Event(msgspec.Struct):
-    error: _Failure | str | None = None
-    choices: msgspec.Raw | None = None
-
-
-_decode_event = msgspec.json.Decoder(_Event).decode
-
-
-def _refuse_error(first: bytes) -> None:
-    """Raises UpstreamStatus where a stream begins with an error that another provider may make good.
-
-    Some providers have sent their status 200 by the time they find out.
-    """
-    if b'"error"' not in first:
-        return
-    payload = next(line for line in first.splitlines() if line.startswith(b"data:"))[5:].strip()
-    try:
-        event = _decode_event(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return  # not what we know; the caller may
-    if event.error is None or event.choices is not None:
-        return
-    code = event.error.code if isinstance(event.error, _Failure) else None
-    status = code if isinstance(code, int) and 400 <= code <= 599 else 502
-    if falls_back(status):
-        raise UpstreamStatus(status=status, body=payload)

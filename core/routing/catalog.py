@@ -4,8 +4,9 @@
                                                                    + model entries     │
     routes (configuration) ────────────────────────────────────────────► Lookup   ◄───┘
 
-A provider that can't be reached keeps the models it had; it is asked again later, less and less
-often. Nothing here waits for a provider when the service starts.
+A provider that can't be reached keeps the models it had, also over a restart: the last good list is
+in the database. It is asked again later, less and less often. Nothing here waits for a provider when
+the service starts.
 """
 
 import asyncio
@@ -13,16 +14,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
 
 from core.clock import Clock
-from core.errors import NotFound, RefreshFailed
+from core.errors import DatabaseError, NotFound, RefreshFailed
 from core.providers.upstream import Upstream
 from core.routing.health import Health
 from core.routing.lookup import Candidate, Doubt, Lookup, Offer, Route
-from core.store import model_entries, providers
+from core.store import model_entries, model_lists, providers
 from core.store.database import Database
 from core.store.model_entries import ModelEntryRow
+from core.store.model_lists import ModelList
 from core.store.providers import ProviderRow
 
 log = logging.getLogger(__name__)
@@ -34,6 +38,8 @@ _REFRESH_EVERY = 600.0
 _RETRY_FIRST = 2.0
 _RETRY_MAX = 300.0
 _FIRST_WORDS = 3.0  # that a request waits for a model's provider to be heard for the first time
+_KEPT_FOR = timedelta(days=1)  # until the time of an unchanged list is written again
+_NOT_HEARD = "the provider was not heard since the start; these are the models that it had before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,14 @@ class RuntimeModels:
     refreshed_at: datetime | None = None
 
 
-_UNHEARD = RuntimeModels()
-
-
 @dataclass(slots=True)
 class _Provider:
     row: ProviderRow
     upstream: Upstream | None  # None: disabled, or it can't be used
     fault: str = ""  # why it can't be used
     runtime: RuntimeModels = field(default_factory=RuntimeModels)
+    heard: bool = False  # it has told its models to this process, or failed to
+    kept: ModelList | None = None  # what the database has of its models
     entries: tuple[str, ...] = ()  # models added by hand
     retry_in: float = _RETRY_FIRST
     due: float = 0.0  # monotonic
@@ -89,7 +94,8 @@ class Catalog:
         async with self._database.read() as connection:
             rows = await providers.all_rows(connection)
             entries = await model_entries.of_providers(connection, [row.id for row in rows])
-        self._providers = {row.id: self._adopt(row, entries.get(row.id, ())) for row in rows}
+            kept = await model_lists.all_lists(connection)
+        self._providers = {row.id: self._adopt(row, entries.get(row.id, ()), kept.get(row.id)) for row in rows}
         self._rebuild()
 
     def set_routes(self, routes: Sequence[Route]) -> None:
@@ -112,7 +118,7 @@ class Catalog:
         return self.candidates(model)
 
     def _listens(self) -> bool:
-        return any(p.upstream is not None and p.runtime == _UNHEARD for p in self._providers.values())
+        return any(p.upstream is not None and not p.heard for p in self._providers.values())
 
     def doubts(self) -> Sequence[Doubt]:
         """The targets of routes that lead nowhere now, or perhaps."""
@@ -169,8 +175,10 @@ class Catalog:
                     task.add_done_callback(pulls.discard)
                 await self._sleep(_LOOK_EVERY)
         finally:
-            for task in pulls:
+            ending = tuple(pulls)
+            for task in ending:
                 task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)  # they may be at the database, which closes next
 
     async def refresh_due(self) -> None:
         """Pulls the models of every provider whose time has come, at once, and waits for them."""
@@ -180,8 +188,11 @@ class Catalog:
         now = self._clock.monotonic()
         return [p for p in self._providers.values() if p.upstream is not None and p.due <= now]
 
-    def _adopt(self, row: ProviderRow, entries: Sequence[ModelEntryRow]) -> _Provider:
-        """The provider in memory; it keeps the models it had where it is still the same place."""
+    def _adopt(self, row: ProviderRow, entries: Sequence[ModelEntryRow], kept: ModelList | None = None) -> _Provider:
+        """The provider in memory; it keeps the models it had where it is still the same place.
+
+        kept: those that it had before this process began.
+        """
         names = tuple(entry.name for entry in entries)
         before = self._providers.get(row.id)
         if before is not None and before.row == row:  # a pull may be on its way to it
@@ -190,7 +201,9 @@ class Catalog:
         upstream, fault = self._upstream_of(row)
         provider = _Provider(row, upstream, fault, entries=names)
         if before is not None and provider.upstream is not None and before.row.base_url == row.base_url:
-            provider.runtime = before.runtime
+            provider.runtime, provider.heard, provider.kept = before.runtime, before.heard, before.kept
+        elif kept is not None and kept.base_url == row.base_url and upstream is not None:
+            provider.runtime, provider.kept = RuntimeModels(kept.models, _NOT_HEARD, kept.pulled_at), kept
         return provider
 
     def _upstream_of(self, row: ProviderRow) -> tuple[Upstream | None, str]:
@@ -216,16 +229,32 @@ class Catalog:
             log.exception("a fault while the models of provider '%s' were pulled", provider.row.name)
             self._note_failed_pull(provider, RefreshFailed())
             return
-        provider.retry_in = _RETRY_FIRST
+        provider.retry_in, provider.heard = _RETRY_FIRST, True
         before = provider.runtime
         provider.runtime = RuntimeModels(tuple(names), "", self._clock.now())
         if before.models != provider.runtime.models:
-            log.info("provider '%s' has %d models", provider.row.name, len(names))
+            log.info("provider '%s' has %s", provider.row.name, _counted(len(names)))
             self._rebuild()
         self._heard.set()
+        await self._keep(provider)
+
+    async def _keep(self, provider: _Provider) -> None:
+        """Keeps the list for the next start, where it changed or has not been written for a while."""
+        assert provider.runtime.refreshed_at is not None
+        pulled = ModelList(provider.row.base_url, provider.runtime.models, provider.runtime.refreshed_at)
+        kept = provider.kept
+        if kept is not None and kept[:2] == pulled[:2] and pulled.pulled_at - kept.pulled_at < _KEPT_FOR:
+            return
+        try:
+            async with self._database.write() as connection:
+                await model_lists.keep(connection, self._database, provider.row.id, pulled)
+        except (DatabaseError, IntegrityError):
+            return  # it is down, and asked again at the next pull; or the provider was removed just now
+        provider.kept = pulled
 
     def _note_failed_pull(self, provider: _Provider, error: RefreshFailed) -> None:
         """The models of the last good pull stay."""
+        provider.heard = True
         self._heard.set()
         provider.due = self._clock.monotonic() + provider.retry_in
         provider.retry_in = min(_RETRY_MAX, provider.retry_in * 2)
@@ -237,3 +266,7 @@ class Catalog:
         """Makes the look-up tables anew; requests see the old ones or the new, never half of each."""
         known = sorted(self._providers.values(), key=lambda provider: provider.row.id)
         self._lookup = Lookup([provider.offer() for provider in known], self._routes)
+
+
+def _counted(models: int) -> str:
+    return "1 model" if models == 1 else f"{models} models"

@@ -1,10 +1,11 @@
 """What goes into the pipeline, and a whole answer that comes out of it; a stream is in stream.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.auth import Principal
 from core.dialects.tokens import NO_TOKENS, Tokens
+from core.providers.wire import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +13,14 @@ class Ask:
     """A request, as every way in hands it to the pipeline."""
 
     request_id: str  # unique: a record is kept under it
-    operation: str  # of core/dialects/openai_chat.py
+    operation: str  # of core/dialects/table.py
     surface: str
     principal: Principal
     body: bytes
     timeout: float = 0.0  # seconds; 0 for the setting's
     never_stream: bool = False
+    headers: Headers = ()  # of the caller's, what a wire may pass on to the provider
+    check: Callable[[bytes], object] | None = None  # of a whole good answer; raises ProviderError where it is of no use
 
 
 @dataclass(slots=True)

@@ -13,8 +13,9 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from core.clock import Clock, micros
-from core.dialects import openai_chat
+from core.dialects.table import DIALECTS
 from core.errors import (
+    BudgetExceeded,
     Internal,
     InvalidArgument,
     ProviderError,
@@ -22,16 +23,20 @@ from core.errors import (
     RouterError,
     Unavailable,
     UnknownModel,
+    Unpriced,
     UpstreamStatus,
 )
 from core.metrics import Metrics
 from core.routing.active import ActiveCalls, Call, uncancel
 from core.routing.attempt import Begun, Whole, attempt, try_again
+from core.routing.budgeting import Budgeting
 from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.limiting import Limiter, headed
 from core.routing.lookup import Candidate
 from core.routing.reply import Answer, Ask, Place
 from core.routing.settlement import Running, Settlement
+from core.routing.speaking import speaking
 from core.routing.stream import Streamed
 
 _ROUNDS = 2  # how often each candidate is asked at most
@@ -54,6 +59,8 @@ class Pipeline:
         metrics: Metrics,
         clock: Clock,
         timeout: float,
+        limiter: Limiter | None = None,
+        budgeting: Budgeting | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """timeout: seconds until the first byte, where the caller names no time; sleep: between two rounds."""
@@ -64,6 +71,8 @@ class Pipeline:
         self._metrics = metrics
         self._clock = clock
         self._timeout = timeout
+        self._limiter = limiter
+        self._budgeting = budgeting
         self._sleep = sleep
         self._streams: set[Running] = set()
         self.draining = False
@@ -75,7 +84,7 @@ class Pipeline:
         answer is an Answer with its status.
         """
         started = self._clock.monotonic()
-        call = Call(ask.request_id, ask.principal.user_id, started + (ask.timeout or self._timeout))
+        call = Call(ask.request_id, ask.principal, started + (ask.timeout or self._timeout))
         call.task = asyncio.current_task()
         running = Running(ask, call, started, micros(self._clock.now()))
         self._active.add(call)
@@ -102,6 +111,7 @@ class Pipeline:
         finally:
             if not streaming:
                 self._leave(running)
+        reply.headers = headed(running, reply.headers)
         return reply
 
     def abandoned(self, ask: Ask, created_at: int, model: str) -> None:
@@ -114,14 +124,15 @@ class Pipeline:
 
     def refused(self, ask: Ask, error: RouterError, model: str) -> None:
         """Accounts for a request that did not get as far as a body. model: what it named, "" for nothing."""
-        call = Call(ask.request_id, ask.principal.user_id, 0.0)
+        call = Call(ask.request_id, ask.principal, 0.0)
         now = micros(self._clock.now())
         self._settlement.failed(Running(ask, call, self._clock.monotonic(), now, requested_model=model), error)
 
-    def hung_up(self, ask: Ask) -> None:
-        """Accounts for a request whose caller went away before it was run."""
-        call = Call(ask.request_id, ask.principal.user_id, math.inf)
-        self._settlement.hung_up(Running(ask, call, self._clock.monotonic(), micros(self._clock.now())))
+    def hung_up(self, ask: Ask, model: str = "") -> None:
+        """Accounts for a request whose caller went away before it was run. model: as in `refused`."""
+        call = Call(ask.request_id, ask.principal, math.inf)
+        now = micros(self._clock.now())
+        self._settlement.hung_up(Running(ask, call, self._clock.monotonic(), now, requested_model=model))
 
     async def note_progress(self) -> None:
         """Notes in the journal how far every stream is, once a second, for ever."""
@@ -134,13 +145,20 @@ class Pipeline:
         ask = running.ask
         if self.draining:
             raise Unavailable("the service is stopping; try again")
-        request = openai_chat.read_request(ask.operation, ask.body, never_stream=ask.never_stream)
+        request = DIALECTS[ask.operation].read_request(ask.operation, ask.body, never_stream=ask.never_stream)
         self._settlement.open(running, request)
+        who = ask.principal
+        if who.max_output_tokens or who.max_reasoning_tokens:
+            limited = DIALECTS[ask.operation].limited
+            running.request = request = limited(request, who.max_output_tokens, who.max_reasoning_tokens)
         candidates = self._catalog.candidates(request.model) or await self._catalog.candidates_soon(request.model)
         if not candidates:
             raise UnknownModel
+        candidates = speaking(candidates, request)
         if request.lacks_messages:
             raise InvalidArgument("messages must be an array", field="messages")
+        if self._limiter is not None:
+            await self._limiter.admit(running, candidates[0].model)
         outcome = await self._attempts(running, candidates)
         assert running.candidate is not None
         place = Place(running.candidate.upstream.target.name, running.candidate.model)
@@ -160,10 +178,13 @@ class Pipeline:
         for round_number in range(_ROUNDS):
             again: list[Candidate] = []
             longest = 0.0
-            failure: ProviderError = ProviderError()
+            failure: RouterError = ProviderError()
             for candidate in left:
                 try:
                     return await self._one_attempt(running, candidate)
+                except (BudgetExceeded, Unpriced) as refusal:  # a cheaper one may do
+                    if not running.attempts:
+                        failure = refusal
                 except ProviderError as error:
                     failure = error
                     if try_again(error) and (error.retry_after or 0.0) <= _MAX_PAUSE:
@@ -181,12 +202,16 @@ class Pipeline:
 
     async def _one_attempt(self, running: Running, candidate: Candidate) -> Whole | Begun:
         assert running.request is not None
+        request = running.request
+        if self._budgeting is not None:
+            request = await self._budgeting.pay(running, candidate)
         target, call = candidate.upstream.target, running.call
         running.candidate = candidate
         running.attempts += 1
         call.expect(target.first_byte_timeout)
         try:
-            outcome = await attempt(candidate, running.request)
+            outcome = await attempt(candidate, request, running.ask.headers)
+            _refuse_unusable(running.ask, outcome)
         except ProviderError as error:
             self._note_failure(candidate, error)
             raise
@@ -209,9 +234,10 @@ class Pipeline:
         """A provider's error answer, for which no other provider could make good."""
         assert running.candidate is not None
         place = Place(running.candidate.upstream.target.name, running.candidate.model)
-        self._settlement.failed(running, error)
+        cost = self._settlement.failed(running, error)
         headers = [("retry-after", str(math.ceil(error.retry_after)))] if error.retry_after is not None else []
-        return Answer(place, error.status, error.content_type, headers, error.body, cost_nanousd=0)
+        headers = headed(running, headers)
+        return Answer(place, error.status, error.content_type, headers, error.body, cost_nanousd=cost)
 
     def _ordered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """The candidates in their order, but those that rest last."""
@@ -229,3 +255,11 @@ class Pipeline:
         self._metrics.in_flight -= 1
         self._streams.discard(running)
         self._active.remove(running.call)
+        if self._limiter is not None:
+            self._limiter.leave(running)
+
+
+def _refuse_unusable(ask: Ask, outcome: Whole | Begun) -> None:
+    """Raises ProviderError for a good answer that the caller can't read; the next provider may do better."""
+    if ask.check is not None and isinstance(outcome, Whole) and outcome.reply.status < 400:
+        ask.check(outcome.body)

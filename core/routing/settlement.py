@@ -2,13 +2,15 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.clock import Clock
-from core.dialects import openai_chat
-from core.dialects.openai_chat import Request
-from core.dialects.openai_stream import StreamMeter
+from core.dialects.dialect import Meter
+from core.dialects.request import Request, model_of
+from core.dialects.table import prompt_tokens
 from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import (
+    BudgetExceeded,
     Cancelled,
     DeadlineExceeded,
     Forbidden,
@@ -18,15 +20,20 @@ from core.errors import (
     RateLimited,
     RouterError,
     TooLarge,
+    Unauthenticated,
     Unavailable,
     UnknownModel,
+    Unpriced,
     UpstreamStatus,
 )
+from core.ledger.hold import Hold
 from core.ledger.journal import Journal
+from core.ledger.limit_counters import Ticket
 from core.ledger.prices import Prices
 from core.ledger.record import ANSWERED, CANCELLED, FAILED, HUNG_UP, LOST, Opening, Progress, UsageRecord
 from core.metrics import Metrics
 from core.routing.active import Call
+from core.routing.failure_log import FailureLog
 from core.routing.lookup import Candidate
 from core.routing.reply import Ask
 
@@ -43,8 +50,11 @@ _STATUSES: tuple[tuple[type[RouterError], int], ...] = (
     (TooLarge, 413),
     (InvalidArgument, 400),
     (UnknownModel, 400),
+    (Unauthenticated, 401),
     (Forbidden, 403),
     (RateLimited, 429),
+    (BudgetExceeded, 429),
+    (Unpriced, 403),
     (ProviderTimeout, 504),
     (DeadlineExceeded, 504),
     (ProviderError, 502),
@@ -52,6 +62,14 @@ _STATUSES: tuple[tuple[type[RouterError], int], ...] = (
     (Unavailable, 503),
     (RouterError, 500),
 )
+
+
+class Guard(Protocol):
+    """Watches that a stream does not pass what is held for it."""
+
+    def passed(self, meter: Meter, size: int) -> bool:
+        """Whether it has, with so many bytes more."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -67,8 +85,12 @@ class Running:
     candidate: Candidate | None = None  # the provider that is asked, or that answered
     attempts: int = 0
     first_byte: float | None = None  # monotonic seconds, of a stream
-    meter: StreamMeter | None = None  # of a stream
+    meter: Meter | None = None  # of a stream
     settled: bool = False
+    ticket: Ticket | None = None  # of its limits
+    used: Tokens = NO_TOKENS  # once it is settled
+    hold: Hold | None = None  # under its budgets
+    guard: Guard | None = None  # of a stream under a budget
 
 
 class Settlement:
@@ -79,6 +101,7 @@ class Settlement:
         self._prices = prices
         self._metrics = metrics
         self._clock = clock
+        self._failures = FailureLog(clock)
 
     def open(self, running: Running, request: Request) -> None:
         """Notes the request before anything is asked of a provider. Raises Unavailable."""
@@ -97,6 +120,7 @@ class Settlement:
                 messages=request.messages,
                 prompt_hash=request.prompt_hash,
                 prompt_bytes=len(request.body),
+                project=ask.principal.project,
             )
         )
 
@@ -105,15 +129,15 @@ class Settlement:
         good = status < 400
         return self._close(running, status, ANSWERED if good else FAILED, "" if good else UpstreamStatus.reason, tokens)
 
-    def failed(self, running: Running, error: RouterError) -> None:
-        """Settles a request that failed."""
+    def failed(self, running: Running, error: RouterError) -> int | None:
+        """Settles a request that failed; returns what it cost nevertheless."""
         status = (
             error.status
             if isinstance(error, UpstreamStatus)
             else next(status for kind, status in _STATUSES if isinstance(error, kind))
         )
         outcome = CANCELLED if isinstance(error, Cancelled) else FAILED
-        self._close(running, status, outcome, error.reason, self._so_far(running))
+        return self._close(running, status, outcome, error.reason, self._so_far(running))
 
     def hung_up(self, running: Running) -> None:
         """Settles a request whose caller went away; where that was at the caller's own deadline, time was up."""
@@ -126,7 +150,7 @@ class Settlement:
 
     def abandoned(self, ask: Ask, created_at: int, model: str) -> None:
         """Settles a request of which only its caller knows."""
-        call = Call(ask.request_id, ask.principal.user_id, 0.0)
+        call = Call(ask.request_id, ask.principal, 0.0)
         running = Running(ask, call, self._clock.monotonic(), created_at, requested_model=model)
         self._close(running, 503, LOST, Unavailable.reason, NO_TOKENS)
 
@@ -154,7 +178,7 @@ class Settlement:
         """
         if running.meter is None or running.request is None:
             return NO_TOKENS
-        return running.meter.tokens(openai_chat.prompt_tokens(running.request))
+        return running.meter.tokens(prompt_tokens(running.request))
 
     def _close(self, running: Running, status: int, outcome: str, reason: str, tokens: Tokens) -> int | None:
         if running.settled:
@@ -172,7 +196,7 @@ class Settlement:
             credential_id=ask.principal.credential_id,
             surface=ask.surface,
             operation=ask.operation,
-            requested_model=request.model if request else running.requested_model or openai_chat.model_of(ask.body),
+            requested_model=request.model if request else running.requested_model or model_of(ask.body),
             provider=provider,
             model=model,
             status_code=status,
@@ -194,10 +218,14 @@ class Settlement:
             price_source=price_source,
             messages=request.messages if request else 0,
             prompt_hash=request.prompt_hash if request else "",
+            project=ask.principal.project,
+            charges=running.hold.settle(cost or 0) if running.hold is not None else [],
         )
-        running.settled = True
+        running.settled, running.used = True, tokens
         self._journal.close(record)
         self._metrics.closed(record)
+        if outcome in (FAILED, LOST):
+            self._failures.note(record)
         return cost
 
     def _cost(self, provider: str, kind: str, model: str, tokens: Tokens) -> tuple[int | None, str]:

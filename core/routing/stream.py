@@ -1,6 +1,6 @@
 """An answer that is still coming, from its first event to its settlement.
 
-    provider ─► Reply ─► StreamMeter ─► take() ─► the relay, for all its streams at each tick
+    provider ─► Reply ─► StreamMeter ─► take() ─► the relay, for all streams at once that have something
                                              └──► blocks() ─► a caller that waits for this one
 
 `take` never waits and makes no task, future or timer: a chunk costs little more than looking at it.
@@ -11,11 +11,12 @@ the last of it is handed on.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from core.dialects import openai_chat
+from core.dialects.table import prompt_tokens
 from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import DeadlineExceeded, Internal, ProviderTimeout, RouterError, StreamInterrupted
 from core.routing.active import uncancel
 from core.routing.attempt import Begun
+from core.routing.budgeting import stream_over_budget
 from core.routing.reply import Place
 from core.routing.settlement import Running, Settlement
 
@@ -45,6 +46,7 @@ class Streamed:
         self._meter = begun.meter
         self._settlement = settlement
         self._leave = leave
+        self._guard = running.guard
         self._idle = running.candidate.upstream.target.idle_timeout
         if self._meter.done:
             self._settle()
@@ -80,6 +82,8 @@ class Streamed:
             if data:
                 self._call.activity += 1
                 block = self._meter.feed(data)
+                if self._guard is not None and not self._meter.done and self._guard.passed(self._meter, len(data)):
+                    return self._fail(stream_over_budget())
                 if self._meter.done and not self._running.settled:
                     self._settle()
                     self.hold(False)
@@ -90,6 +94,11 @@ class Streamed:
         except Exception:
             self.fail(Internal())
             raise
+
+    def notify(self, tell: Callable[[], None]) -> None:
+        """From now on `tell` is called whenever there may be something to take. It must do little."""
+        self._call.tell = tell
+        self._reply.notify(tell)
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """What `take` gives, as it comes, after the first events. Close the generator, or the stream."""
@@ -154,11 +163,12 @@ class Streamed:
         if self._meter.reported_error:  # the caller has it as the provider said it
             self._settlement.failed(running, StreamInterrupted())
             return
-        self.tokens = self._meter.usage or self._meter.tokens(openai_chat.prompt_tokens(running.request))
+        self.tokens = self._meter.usage or self._meter.tokens(prompt_tokens(running.request))
         self.cost_nanousd = self._settlement.answered(running, self.status, self.tokens)
 
     def _end(self, *, complete: bool = False) -> None:
         self.over = True
+        self._call.tell = None
         if not complete:
             self._reply.close()
         self._leave(self._running)

@@ -9,6 +9,7 @@ import hmac
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -21,7 +22,8 @@ from core.ids import NewId
 from core.rpc import caller, errors
 from core.rpc.caller import Caller
 from core.rpc.corrupt import lenient, refuse_corrupt
-from core.rpc.policy import Access, Rule, check_surface, rule_for
+from core.rpc.forsaken import Forsaken
+from core.rpc.policy import Access, Rule, check_kind, check_surface, rule_for
 
 log = logging.getLogger("llmrouter.rpc")
 
@@ -32,7 +34,10 @@ _QUIET = ("/grpc.", "/llmrouter.v1.AdminService/GetMetrics")
 class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - generic in the stubs alone
     """The one interceptor of the gRPC server."""
 
-    def __init__(self, authenticator: Authenticator, internal_token: str, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self, authenticator: Authenticator, internal_token: str, clock: Clock, new_id: NewId, forsaken: Forsaken
+    ) -> None:
+        self._forsaken = forsaken
         self._authenticator = authenticator
         self._internal_token = internal_token
         self._clock = clock
@@ -68,7 +73,11 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
             is_facade = self._is_facade(metadata)
             started, request_id, code = self._clock.monotonic(), self._request_id(metadata, is_facade=is_facade), "OK"
             try:
-                await self._enter(rule, metadata, request_id, context, is_facade=is_facade)
+                try:
+                    await self._enter(rule, metadata, request_id, context, is_facade=is_facade)
+                except asyncio.CancelledError:
+                    self._left(method, rule, metadata, request, request_id, is_facade=is_facade)
+                    raise
                 refuse_corrupt(request)
                 return await behaviour(request, context)
             except (asyncio.CancelledError, AbortError):
@@ -116,14 +125,9 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
         """Lets the call in, or raises Unauthenticated or Forbidden."""
         if rule is None:
             raise Unsupported("this method is not open")
-        secrets = Secrets(
-            authorization=metadata.get("authorization", ""),
-            api_key=metadata.get("x-api-key", ""),
-            virtual_key=metadata.get("x-virtual-key", ""),
-            session=metadata.get("x-llmrouter-session", "") if is_facade else "",
-        )
+        secrets = _secrets(metadata, is_facade=is_facade)
         trusted = metadata if is_facade else {}
-        surface = trusted.get("x-llmrouter-surface", "grpc")
+        surface = _surface(metadata, is_facade=is_facade)
         caller.enter(
             Caller(
                 principal=await self._principal(rule, secrets, is_facade=is_facade, surface=surface),
@@ -136,6 +140,22 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
         )
         await context.send_initial_metadata((("x-request-id", request_id),))
 
+    def _left(
+        self,
+        method: str,
+        rule: Rule | None,
+        metadata: dict[str, str],
+        request: Any,
+        request_id: str,
+        *,
+        is_facade: bool,
+    ) -> None:
+        """The caller went away before it was known who that is."""
+        if rule is not None:
+            secrets, surface = _secrets(metadata, is_facade=is_facade), _surface(metadata, is_facade=is_facade)
+            ask_again = partial(self._principal, rule, secrets, is_facade=is_facade, surface=surface)
+            self._forsaken.note(method, request, request_id, surface, ask_again)
+
     async def _principal(self, rule: Rule, secrets: Secrets, *, is_facade: bool, surface: str) -> Principal:
         if rule.access is Access.ANYONE:
             return NOBODY
@@ -143,6 +163,7 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
             return NOBODY
         principal = await self._authenticator.authenticate(secrets)
         check_surface(surface, principal)
+        check_kind(rule, principal)
         principal.require(rule.scope)
         if rule.access in (Access.ADMIN, Access.OPERATOR) and not principal.is_admin:
             raise Forbidden
@@ -167,6 +188,19 @@ class Gate(ServerInterceptor):  # pyright: ignore[reportMissingTypeArgument] - g
         if given and given != request_id:
             extra["client_request_id"] = given
         log.info("rpc", extra=extra)
+
+
+def _secrets(metadata: dict[str, str], *, is_facade: bool) -> Secrets:
+    return Secrets(
+        authorization=metadata.get("authorization", ""),
+        api_key=metadata.get("x-api-key", ""),
+        virtual_key=metadata.get("x-virtual-key", ""),
+        session=metadata.get("x-llmrouter-session", "") if is_facade else "",
+    )
+
+
+def _surface(metadata: dict[str, str], *, is_facade: bool) -> str:
+    return metadata.get("x-llmrouter-surface", "grpc") if is_facade else "grpc"
 
 
 def _sane_id(metadata: dict[str, str]) -> str:

@@ -1,30 +1,18 @@
-"""AccountService: signing in and out, and the caller's own account."""
+"""AccountService: the caller's own account; signing in is in sign_in.py, API keys in api_keys.py."""
 
-from datetime import timedelta
 from typing import Any
 
 import grpc.aio
 from sqlalchemy.exc import IntegrityError
 
-from core.auth import ALL_SCOPES, hash_secret
 from core.deps import Deps
-from core.errors import (
-    CurrentPasswordIncorrect,
-    InvalidArgument,
-    InvalidCredentials,
-    NoChanges,
-    Unauthenticated,
-    Unavailable,
-)
-from core.ids import random_text
-from core.inputs import MAX_EMAIL
+from core.errors import CurrentPasswordIncorrect, NoChanges, Unauthenticated, Unavailable
 from core.login_throttle import LoginThrottle
 from core.passwords import MAX_PASSWORD, check_new
 from core.rpc import caller, masks, people
 from core.rpc.api_keys import ApiKeyMethods
-from core.rpc.times import to_timestamp
+from core.rpc.sign_in import SignInMethods
 from core.store import changes, credentials, users
-from core.store.credentials import Credential
 from core.store.users import User
 from llmrouter.v1 import account_pb2, account_pb2_grpc
 
@@ -37,71 +25,12 @@ def add(server: grpc.aio.Server, deps: Deps) -> str:
     return account_pb2.DESCRIPTOR.services_by_name["AccountService"].full_name
 
 
-class AccountService(ApiKeyMethods, account_pb2_grpc.AccountServiceServicer):
+class AccountService(SignInMethods, ApiKeyMethods, account_pb2_grpc.AccountServiceServicer):
     """What people do with their own account."""
 
     def __init__(self, deps: Deps) -> None:
         self.deps = deps
-        self._throttle = LoginThrottle(deps.clock)
-
-    async def Login(self, request: account_pb2.LoginRequest, context: Any) -> account_pb2.LoginResponse:
-        login, address = request.login.strip().lower(), caller.current().client_address
-        if not 0 < len(login) <= MAX_EMAIL or "\0" in login:
-            raise InvalidArgument("login must be an e-mail address or a user name", field="login")
-        if not 0 < len(request.password) <= MAX_PASSWORD:
-            raise InvalidArgument(f"password must have 1 to {MAX_PASSWORD} characters", field="password")
-        self._throttle.begin(login, address)
-        try:
-            user, token, session = await self._sign_in(login, request.password)
-        except Unavailable:
-            self._throttle.undecided(login, address)
-            raise
-        self._throttle.succeeded(login, address)
-        assert session.expires_at is not None
-        return account_pb2.LoginResponse(
-            token=token, expires_at=to_timestamp(session.expires_at), user=people.to_user(user)
-        )
-
-    async def _sign_in(self, login: str, password: str) -> tuple[User, str, Credential]:
-        """Begins a session. The way is as long for an unknown account, a disabled one and a wrong password."""
-        deps = self.deps
-        async with deps.database.read() as connection:
-            found = await users.by_login(connection, login)
-        known_hash = None if found is None else found[1]
-        matches = await deps.hasher.verify(known_hash, password)
-        if found is None or not matches or found[0].disabled:
-            raise InvalidCredentials
-        new_hash = await deps.hasher.hash(password) if deps.hasher.outdated(found[1]) else None
-        token, now = f"ses_{random_text(43)}", deps.clock.now()
-        async with deps.database.write() as connection:
-            # What was checked may have changed while the hash was computed.
-            locked = await users.with_password(connection, found[0].id, lock=True)
-            if locked is None or locked[0].disabled or locked[1] != known_hash:
-                raise InvalidCredentials
-            if new_hash is not None:
-                await users.rehash(connection, found[0].id, new_hash)
-            session = await credentials.add(
-                connection,
-                kind="session",
-                secret_hash=hash_secret(token),
-                prefix=token[:12],
-                user_id=found[0].id,
-                scopes=ALL_SCOPES,
-                now=now,
-                expires_at=now + timedelta(seconds=deps.settings.session_ttl),
-            )
-        return locked[0], token, session
-
-    async def Logout(self, request: account_pb2.LogoutRequest, context: Any) -> account_pb2.LogoutResponse:
-        """Ends the caller's session. An API key is no session: it is deleted by its number."""
-        deps, who = self.deps, caller.current().principal
-        if who.kind != "session":
-            raise InvalidArgument("only a session can be ended; delete an API key instead")
-        async with deps.database.write() as connection:
-            await credentials.remove(connection, who.credential_id, who.user_id, "session")
-            await changes.note(connection, "credential", who.credential_id, deps.clock.now())
-        deps.authenticator.forget_credential(who.credential_id)
-        return account_pb2.LogoutResponse()
+        self.throttle = LoginThrottle(deps.clock)
 
     async def GetAccount(self, request: account_pb2.GetAccountRequest, context: Any) -> account_pb2.GetAccountResponse:
         async with self.deps.database.read() as connection:
@@ -149,15 +78,15 @@ class AccountService(ApiKeyMethods, account_pb2_grpc.AccountServiceServicer):
             raise Unauthenticated
         # Whoever stole a session is not to guess the password with it, nor to lock the owner's front door.
         account = f"\0{user_id}"
-        self._throttle.begin(account, "")
+        self.throttle.begin(account, "")
         try:
             matches = await self.deps.hasher.verify(found[1], request.current_password[: MAX_PASSWORD + 1])
         except Unavailable:
-            self._throttle.undecided(account, "")
+            self.throttle.undecided(account, "")
             raise
         if not matches:
             raise CurrentPasswordIncorrect(field="current_password")
-        self._throttle.succeeded(account, "")
+        self.throttle.succeeded(account, "")
         return found[1], await self.deps.hasher.hash(request.new_password)
 
 

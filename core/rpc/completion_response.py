@@ -24,9 +24,8 @@ NOTHING_SAID = Said()
 NO_FUNCTION = Function()
 
 
-def chat_response(request_id: str, answer: Answer, *, include_raw: bool) -> pb.CompleteChatResponse:
-    """A provider's answer to a chat. Raises ProviderError where it is none, UpstreamStatus where it is an error."""
-    found = read_answer(answer)
+def chat_response(request_id: str, answer: Answer, found: Completion, *, include_raw: bool) -> pb.CompleteChatResponse:
+    """A provider's answer to a chat. found: what `read_answer` made of it."""
     return pb.CompleteChatResponse(
         id=id_of(found),
         created=_created(found),
@@ -38,9 +37,8 @@ def chat_response(request_id: str, answer: Answer, *, include_raw: bool) -> pb.C
     )
 
 
-def text_response(request_id: str, answer: Answer, *, include_raw: bool) -> pb.CompleteTextResponse:
-    """A provider's answer to a text. Raises ProviderError where it is none, UpstreamStatus where it is an error."""
-    found = read_answer(answer)
+def text_response(request_id: str, answer: Answer, found: Completion, *, include_raw: bool) -> pb.CompleteTextResponse:
+    """A provider's answer to a text. found: what `read_answer` made of it."""
     return pb.CompleteTextResponse(
         id=id_of(found),
         created=_created(found),
@@ -59,11 +57,11 @@ def text_response(request_id: str, answer: Answer, *, include_raw: bool) -> pb.C
     )
 
 
-def read_answer(answer: Answer) -> Completion:
+def read_answer(body: bytes) -> Completion:
     """Reads a whole answer. Raises ProviderError where it is none, UpstreamStatus where it is an error."""
-    found = read_completion(answer.body)
+    found = read_completion(body)
     if is_error(found):
-        raise upstream_error.inside(answer.body)
+        raise upstream_error.inside(body)
     return found
 
 

@@ -30,22 +30,25 @@ def embedding_body(request: pb.EmbedRequest) -> bytes:
     return body.encode(stream=False)
 
 
-def embed_response(request_id: str, request: pb.EmbedRequest, answer: Answer) -> pb.EmbedResponse:
-    """A provider's answer. Raises ProviderError where it is none, UpstreamStatus where it is an error."""
-    found = read_vectors(answer.body)
+def read_embeddings(request: pb.EmbedRequest, body: bytes) -> pb.EmbedResponse:
+    """Reads a whole answer. Raises ProviderError where it is none, UpstreamStatus where it is an error."""
+    found = read_vectors(body)
     if is_error(found):
-        raise upstream_error.inside(answer.body)
+        raise upstream_error.inside(body)
     vectors = found.data or []
     if len(vectors) != len(request.inputs) and not request.extra_json:  # which may hold other inputs
         raise ProviderError("the provider did not answer with one embedding to each input")
     placed = [(position if one.index is None else one.index, one) for position, one in enumerate(vectors)]
     placed.sort(key=lambda pair: pair[0])
-    return pb.EmbedResponse(
-        model=found.model or "",
-        embeddings=[pb.Embedding(index=index, values=_values(vector)) for index, vector in placed],
-        usage=usage_message(answer.tokens),
-        routing=routing_message(request_id, answer.place, answer.cost_nanousd),
-    )
+    embeddings = [pb.Embedding(index=index, values=_values(vector)) for index, vector in placed]
+    return pb.EmbedResponse(model=found.model or "", embeddings=embeddings)
+
+
+def embed_response(request_id: str, answer: Answer, found: pb.EmbedResponse) -> pb.EmbedResponse:
+    """A provider's answer. found: what `read_embeddings` made of it, which is completed."""
+    found.usage.CopyFrom(usage_message(answer.tokens))
+    found.routing.CopyFrom(routing_message(request_id, answer.place, answer.cost_nanousd))
+    return found
 
 
 def _values(vector: Vector) -> "list[float] | array[float]":

@@ -40,6 +40,8 @@ CODES: dict[type[errors.RouterError], grpc.StatusCode] = {
     errors.RefreshFailed: grpc.StatusCode.UNAVAILABLE,
     errors.UpstreamStatus: grpc.StatusCode.UNAVAILABLE,
     errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unpriced: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.DatabaseError: grpc.StatusCode.UNAVAILABLE,
     errors.Cancelled: grpc.StatusCode.CANCELLED,
@@ -77,6 +79,13 @@ def status_of(error: errors.RouterError) -> status_pb2.Status:
     if error.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, errors.RateLimited) and error.subject:
+        limited = error_details_pb2.QuotaFailure.Violation(subject=error.subject, description=error.message)
+        details.append(error_details_pb2.QuotaFailure(violations=[limited]))
+    if isinstance(error, errors.BudgetExceeded) and error.scope_kind:
+        subject = f"{error.scope_kind}:{error.scope_id}" if error.scope_id else error.scope_kind
+        exceeded = error_details_pb2.QuotaFailure.Violation(subject=subject, description=error.message)
+        details.append(error_details_pb2.QuotaFailure(violations=[exceeded]))
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(int(error.retry_after * 1000))

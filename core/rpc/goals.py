@@ -2,20 +2,16 @@
 
 from typing import Any
 
-from core.clock import micros
 from core.deps import Deps
-from core.errors import InvalidArgument, NoChanges, NotFound
+from core.errors import InvalidArgument
 from core.inputs import line, passage
-from core.rpc import caller, paging
-from core.rpc.belongings import checked_id, writing
+from core.rpc import belongings, caller
+from core.rpc.belongings import checked_id
 from core.rpc.masks import fields_to_change
 from core.rpc.times import to_timestamp
-from core.store import goals
-from core.store.goals import GoalChange, GoalRow
+from core.store.goals import GOALS, GoalRow
 from llmrouter.v1 import workspace_pb2
 
-_PAGE = 100
-_MAX_PAGE = 1000
 _MAX_TITLE = 500
 _MAX_DESCRIPTION = 20_000
 
@@ -34,14 +30,8 @@ class GoalMethods:
     deps: Deps
 
     async def ListGoals(self, request: workspace_pb2.ListGoalsRequest, context: Any) -> workspace_pb2.ListGoalsResponse:
-        size = paging.page_size(request.page_size, default=_PAGE, most=_MAX_PAGE)
-        before = paging.decode_named(request.page_token)
-        async with self.deps.database.read() as connection:
-            rows, more = await goals.page(connection, caller.current().principal.user_id, before=before, limit=size)
-        return workspace_pb2.ListGoalsResponse(
-            goals=map(_message, rows),
-            next_page_token=paging.encode_named(micros(rows[-1].created_at), rows[-1].id) if more else "",
-        )
+        rows, token = await belongings.page(self.deps, GOALS, request)
+        return workspace_pb2.ListGoalsResponse(goals=map(_message, rows), next_page_token=token)
 
     async def CreateGoal(
         self, request: workspace_pb2.CreateGoalRequest, context: Any
@@ -56,39 +46,27 @@ class GoalMethods:
             created_at=now,
             updated_at=now,
         )
-        async with writing(self.deps.database) as connection:
-            await goals.add(connection, goal)
+        await belongings.add(self.deps, GOALS, goal)
         return workspace_pb2.CreateGoalResponse(goal=_message(goal))
 
     async def UpdateGoal(
         self, request: workspace_pb2.UpdateGoalRequest, context: Any
     ) -> workspace_pb2.UpdateGoalResponse:
         goal_id, names = checked_id(request.id), fields_to_change(request, ("title", "description", "status"))
-        if not names:
-            raise NoChanges
-        values: GoalChange = {}
+        values: dict[str, str] = {}
         if "title" in names:
             values["title"] = _title(request)
         if "description" in names:
             values["description"] = _description(request)
         if "status" in names:
             values["status"] = _status(request)
-        async with writing(self.deps.database) as connection:
-            row = await goals.change(
-                connection, goal_id, caller.current().principal.user_id, values, self.deps.clock.now()
-            )
-        if row is None:
-            raise NotFound
+        row = await belongings.change(self.deps, GOALS, goal_id, values)
         return workspace_pb2.UpdateGoalResponse(goal=_message(row))
 
     async def DeleteGoal(
         self, request: workspace_pb2.DeleteGoalRequest, context: Any
     ) -> workspace_pb2.DeleteGoalResponse:
-        goal_id = checked_id(request.id)
-        async with writing(self.deps.database) as connection:
-            removed = await goals.remove(connection, goal_id, caller.current().principal.user_id)
-        if not removed:
-            raise NotFound
+        await belongings.remove(self.deps, GOALS, request.id)
         return workspace_pb2.DeleteGoalResponse()
 
 

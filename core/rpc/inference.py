@@ -10,7 +10,7 @@ its RPC ends: what is left of it is closed, or told of its failure, before the R
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from core.errors import InvalidArgument, ProviderError, TooLarge
 from core.routing.active import uncancel
@@ -19,6 +19,8 @@ from core.routing.run import Pipeline
 from core.routing.stream import Streamed
 from core.rpc import caller, upstream_error
 from core.rpc.stream_events import Event, StreamEvents
+
+_T = TypeVar("_T")
 
 
 class Context(Protocol):
@@ -47,10 +49,12 @@ class Inference:
         operation: str,
         model: str,
         make_body: Callable[[], bytes],
+        read: Callable[[bytes], object],
     ) -> Answer | Streamed:
         """Answers a request of the RPC that runs now. model: what its record says where it has no body.
 
-        Raises RouterError; UpstreamStatus for a provider's own error answer.
+        read: reads a whole good answer, or raises ProviderError; one that it can't read is a failure of
+        the provider's. Raises RouterError; UpstreamStatus for a provider's own error answer.
         """
         who = caller.current()
         ask = Ask(
@@ -68,7 +72,7 @@ class Inference:
         except InvalidArgument as error:
             self._pipeline.refused(ask, error, model)
             raise
-        reply = await self._pipeline.run(replace(ask, body=body))
+        reply = await self._pipeline.run(replace(ask, body=body, check=read))
         if isinstance(reply, Answer) and reply.status >= 400:
             raise upstream_error.answered(reply)
         return reply
@@ -79,11 +83,13 @@ class Inference:
         operation: str,
         model: str,
         make_body: Callable[[], bytes],
-    ) -> Answer:
-        """The same for a body that asks for no stream."""
-        reply = await self.run(context, operation, model, make_body)
+        read: Callable[[bytes], _T],
+    ) -> tuple[Answer, _T]:
+        """The same for a body that asks for no stream; the answer, and what was read of it."""
+        found: list[_T] = []
+        reply = await self.run(context, operation, model, make_body, lambda body: found.append(read(body)))
         assert isinstance(reply, Answer)
-        return reply
+        return reply, found[-1]
 
 
 async def deliver(context: Context, reply: Answer | Streamed, events: StreamEvents[Event]) -> None:

@@ -2,20 +2,15 @@
 
 from typing import Any
 
-from core.clock import micros
 from core.deps import Deps
-from core.errors import NoChanges, NotFound
 from core.inputs import line, passage
-from core.rpc import caller, paging
-from core.rpc.belongings import checked_id, writing
+from core.rpc import belongings, caller
+from core.rpc.belongings import checked_id
 from core.rpc.masks import fields_to_change
 from core.rpc.times import to_timestamp
-from core.store import personas
-from core.store.personas import PersonaChange, PersonaRow
+from core.store.personas import PERSONAS, PersonaRow
 from llmrouter.v1 import workspace_pb2
 
-_PAGE = 100
-_MAX_PAGE = 1000
 _MAX_NAME = 200
 _MAX_PROMPT = 100_000
 
@@ -28,14 +23,8 @@ class PersonaMethods:
     async def ListPersonas(
         self, request: workspace_pb2.ListPersonasRequest, context: Any
     ) -> workspace_pb2.ListPersonasResponse:
-        size = paging.page_size(request.page_size, default=_PAGE, most=_MAX_PAGE)
-        before = paging.decode_named(request.page_token)
-        async with self.deps.database.read() as connection:
-            rows, more = await personas.page(connection, caller.current().principal.user_id, before=before, limit=size)
-        return workspace_pb2.ListPersonasResponse(
-            personas=map(_message, rows),
-            next_page_token=paging.encode_named(micros(rows[-1].created_at), rows[-1].id) if more else "",
-        )
+        rows, token = await belongings.page(self.deps, PERSONAS, request)
+        return workspace_pb2.ListPersonasResponse(personas=map(_message, rows), next_page_token=token)
 
     async def CreatePersona(
         self, request: workspace_pb2.CreatePersonaRequest, context: Any
@@ -49,37 +38,25 @@ class PersonaMethods:
             created_at=now,
             updated_at=now,
         )
-        async with writing(self.deps.database) as connection:
-            await personas.add(connection, persona)
+        await belongings.add(self.deps, PERSONAS, persona)
         return workspace_pb2.CreatePersonaResponse(persona=_message(persona))
 
     async def UpdatePersona(
         self, request: workspace_pb2.UpdatePersonaRequest, context: Any
     ) -> workspace_pb2.UpdatePersonaResponse:
         persona_id, names = checked_id(request.id), fields_to_change(request, ("name", "system_prompt"))
-        if not names:
-            raise NoChanges
-        values: PersonaChange = {}
+        values: dict[str, str] = {}
         if "name" in names:
             values["name"] = _name(request)
         if "system_prompt" in names:
             values["system_prompt"] = _prompt(request)
-        async with writing(self.deps.database) as connection:
-            row = await personas.change(
-                connection, persona_id, caller.current().principal.user_id, values, self.deps.clock.now()
-            )
-        if row is None:
-            raise NotFound
+        row = await belongings.change(self.deps, PERSONAS, persona_id, values)
         return workspace_pb2.UpdatePersonaResponse(persona=_message(row))
 
     async def DeletePersona(
         self, request: workspace_pb2.DeletePersonaRequest, context: Any
     ) -> workspace_pb2.DeletePersonaResponse:
-        persona_id = checked_id(request.id)
-        async with writing(self.deps.database) as connection:
-            removed = await personas.remove(connection, persona_id, caller.current().principal.user_id)
-        if not removed:
-            raise NotFound
+        await belongings.remove(self.deps, PERSONAS, request.id)
         return workspace_pb2.DeletePersonaResponse()
 
 

@@ -4,11 +4,12 @@ Authorisation of single objects (whose key, whose conversation) is the use case'
 caller's does not exist.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from core.auth import READ, WRITE, Principal
-from core.errors import Unauthenticated
+from core.auth import JWT, READ, WRITE, Principal
+from core.errors import Forbidden, Unauthenticated
+from core.store import virtual_keys
 
 
 class Access(Enum):
@@ -25,6 +26,7 @@ class Access(Enum):
 class Rule:
     access: Access
     scope: str = READ  # what the credential must permit
+    by_virtual_key: bool = False  # whether a key that was given out to call models may do this
 
 
 _ANYONE = Rule(Access.ANYONE)
@@ -36,6 +38,7 @@ _ADMIN_WRITE = Rule(Access.ADMIN, WRITE)
 _RULES: dict[str, dict[str, Rule]] = {
     "AccountService": {
         "Login": _ANYONE,
+        "IssueToken": _ANYONE,
         "Logout": _READ,
         "GetAccount": _READ,
         "UpdateAccount": _WRITE,
@@ -51,6 +54,11 @@ _RULES: dict[str, dict[str, Rule]] = {
         "DeleteUser": _ADMIN_WRITE,
         "ListUserApiKeys": _ADMIN_READ,
         "DeleteUserApiKey": _ADMIN_WRITE,
+        "CreateVirtualKey": _ADMIN_WRITE,
+        "ListVirtualKeys": _READ,
+        "GetVirtualKey": _READ,
+        "UpdateVirtualKey": _ADMIN_WRITE,
+        "DeleteVirtualKey": _ADMIN_WRITE,
         "ListProviders": _READ,
         "GetProvider": _ADMIN_READ,
         "CreateProvider": _ADMIN_WRITE,
@@ -59,6 +67,25 @@ _RULES: dict[str, dict[str, Rule]] = {
         "RefreshProviderModels": _ADMIN_WRITE,
         "CreateModelEntry": _ADMIN_WRITE,
         "DeleteModelEntry": _ADMIN_WRITE,
+        "ListLimits": _ADMIN_READ,
+        "GetLimit": _ADMIN_READ,
+        "CreateLimit": _ADMIN_WRITE,
+        "UpdateLimit": _ADMIN_WRITE,
+        "DeleteLimit": _ADMIN_WRITE,
+        "ListBudgets": _ADMIN_READ,
+        "GetBudget": _ADMIN_READ,
+        "CreateBudget": _ADMIN_WRITE,
+        "UpdateBudget": _ADMIN_WRITE,
+        "DeleteBudget": _ADMIN_WRITE,
+        "AdjustBalance": _ADMIN_WRITE,
+        "ListLedgerEntries": _ADMIN_READ,
+        "ListPrices": _ADMIN_READ,
+        "CreatePrice": _ADMIN_WRITE,
+        "DeletePrice": _ADMIN_WRITE,
+        "ListWebhooks": _ADMIN_READ,
+        "CreateWebhook": _ADMIN_WRITE,
+        "UpdateWebhook": _ADMIN_WRITE,
+        "DeleteWebhook": _ADMIN_WRITE,
         "GetMetrics": Rule(Access.OPERATOR),
     },
     "RouterService": {
@@ -73,6 +100,13 @@ _RULES: dict[str, dict[str, Rule]] = {
     "UsageService": {
         "GetStats": _READ,
         "ListUsageRecords": _READ,
+        "GetOverview": _READ,
+        "ExportUsageRecords": _READ,
+        "WatchUsage": _READ,
+        "Reserve": _WRITE,
+        "Settle": _WRITE,
+        "Release": _WRITE,
+        "GetBalance": _READ,
     },
     "ConversationService": {
         "CreateConversation": _WRITE,
@@ -102,8 +136,14 @@ _OPEN_SERVICES = (
     "/grpc.reflection.v1.ServerReflection/",
 )
 
+# A virtual key calls models under its caps, and sees what that used. What else its user may do, making a
+# key without caps above all, it may not.
+_BY_VIRTUAL_KEY = ("RouterService", "UsageService", "AccountService/GetAccount")
+
 RULES = {
-    f"/llmrouter.v1.{service}/{method}": rule for service, methods in _RULES.items() for method, rule in methods.items()
+    f"/llmrouter.v1.{service}/{method}": replace(rule, by_virtual_key=f"{service}/{method}".startswith(_BY_VIRTUAL_KEY))
+    for service, methods in _RULES.items()
+    for method, rule in methods.items()
 }
 
 
@@ -114,11 +154,25 @@ def rule_for(method: str) -> Rule | None:
     return RULES.get(method)
 
 
-# Surfaces for people at a browser: a key that leaks from a program must not open them.
-_SURFACES_OF_SESSIONS = frozenset({"console"})
+# Surfaces for people: a key that leaks from a program must not open them.
+_KINDS_OF_SURFACES = {
+    "console": ("session",),
+    "shared": ("session", JWT),  # paths that are the console's and cost control's
+    "cost_control": ("session", JWT),
+}
 
 
 def check_surface(surface: str, principal: Principal) -> None:
     """Raises Unauthenticated where a surface does not take this kind of credential."""
-    if surface in _SURFACES_OF_SESSIONS and principal.kind != "session":
-        raise Unauthenticated("sign in: the console takes a session, and no API key")
+    kinds = _KINDS_OF_SURFACES.get(surface)
+    if kinds is not None and principal.kind not in kinds:
+        raise Unauthenticated(f"sign in: this takes {' or '.join(_NAMES[kind] for kind in kinds)}, and no key")
+
+
+_NAMES = {"session": "a session", JWT: "an access token"}
+
+
+def check_kind(rule: Rule, principal: Principal) -> None:
+    """Raises Forbidden for what a virtual key may not do, whatever its user may."""
+    if principal.kind == virtual_keys.KIND and not rule.by_virtual_key:
+        raise Forbidden("a virtual key calls models and does nothing else")

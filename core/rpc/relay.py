@@ -1,13 +1,13 @@
 """RouterService.Relay: many calls over one long-lived stream, many frames to a message.
 
     reader ─► a task for each call ─► pipeline ─┬─► outbox ─► writer: one message for all that waits
-                                                └─► live streams, looked at by one pump
+                                                └─► streams, which tell when they have something
 
 A gRPC message costs the same whether it carries one frame or fifty, so frames wait for each other:
-those that somebody waits for go out when the loop has done what it was doing; what has come of the
-streams is collected every one to three milliseconds, by one task for all of them. Each call has a
-window of its own: a caller that reads slowly holds up its own provider and nobody else, and what
-waits here for one call has a bound.
+those that somebody waits for go out when the loop has done what it was doing; what comes of the
+streams goes at once where little comes, and is collected for up to five milliseconds where much
+does. Each call has a window of its own: a caller that reads slowly holds up its own provider and
+nobody else, and what waits here for one call has a bound.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-import grpc.aio
-
 from core.auth import NOBODY, WRITE, Authenticator, Principal, Secrets
-from core.dialects import openai_chat
+from core.dialects import anthropic_messages, openai_chat
 from core.errors import DatabaseError, Internal, InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
 from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
 from core.routing.stream import Streamed
-from core.rpc import caller, errors
-from core.rpc.corrupt import refuse_corrupt
+from core.rpc import errors
+from core.rpc.caller import Caller
+from core.rpc.outbox import Outbox
+from core.rpc.relayed_headers import passed_on
 from llmrouter.v1 import router_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -34,27 +34,28 @@ log = logging.getLogger(__name__)
 WINDOW = 128 * 1024
 """How many bytes of a stream may be under way before the caller says that it has consumed some."""
 
-# Seconds from one look at the streams to the next: the more there are, the more goes into one message.
-_TICK_OF_FEW, _TICK_OF_MANY = 0.001, 0.003
-_FEW = 8
+# Seconds from one collection to the next: the more streams there are, the more goes into one message.
+_SHORTEST_TICK, _TICK_PER_STREAM, _LONGEST_TICK = 0.001, 0.000_08, 0.005
 _MAX_CALLS = 10_000  # at once on one stream
-_MAX_WAITING_BYTES = 64 * 1024 * 1024  # for a caller that does not read
 
 OPERATIONS = {
     pb.OPERATION_CHAT_COMPLETION: openai_chat.CHAT,
     pb.OPERATION_COMPLETION: openai_chat.COMPLETION,
     pb.OPERATION_EMBEDDING: openai_chat.EMBEDDING,
+    pb.OPERATION_MESSAGES: anthropic_messages.MESSAGES,
+    pb.OPERATION_COUNT_TOKENS: anthropic_messages.COUNT_TOKENS,
 }
 
 
 class _Call:
     """One call of the stream."""
 
-    __slots__ = ("id", "stream", "task", "window")
+    __slots__ = ("id", "marked", "stream", "task", "window")
 
     def __init__(self, call_id: int) -> None:
         self.id = call_id
         self.window = WINDOW
+        self.marked = False  # its stream has something
         self.task: asyncio.Task[None] | None = None  # until it has its answer, or the head of it
         self.stream: Streamed | None = None  # from then on
 
@@ -72,59 +73,6 @@ class _Call:
             self.stream.hold(True)
 
 
-class Outbox:
-    """What goes to the caller: gathers frames and writes them in batches."""
-
-    def __init__(self, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-        self._context = context
-        self._batch = pb.RelayResponse()
-        self._added = 0  # bytes of the batch
-        self._waiting = 0  # bytes that are not written yet, those of the batch included
-        self._room = asyncio.Event()
-        self._room.set()
-        self._ready = asyncio.Event()
-        self._closing = False
-
-    def frame(self, call_id: int) -> pb.RouterFrame:
-        """A new frame, to be filled and then announced by `ready`."""
-        return self._batch.frames.add(call_id=call_id)
-
-    def count(self, size: int) -> None:
-        """So many bytes were added."""
-        self._added += size
-        self._waiting += size
-        if self._waiting > _MAX_WAITING_BYTES:
-            self._room.clear()
-
-    async def room(self) -> None:
-        """Waits while too much waits to be written: who does not read shall not ask for more either."""
-        await self._room.wait()
-
-    def ready(self) -> None:
-        """What was added goes out as soon as the loop comes round."""
-        self._ready.set()
-
-    def close(self) -> None:
-        """Nothing more will be added; `write_all` returns when everything is written."""
-        self._closing = True
-        self._ready.set()
-
-    async def write_all(self) -> None:
-        """Writes batches until `close`. Raises whatever gRPC does where the stream is broken."""
-        while not self._closing or self._batch.frames:
-            await self._ready.wait()
-            await asyncio.sleep(0)  # what the loop is about to do joins this batch
-            if not self._closing:
-                self._ready.clear()
-            batch, self._batch = self._batch, pb.RelayResponse()
-            going, self._added = self._added, 0
-            if batch.frames:
-                await self._context.write(batch)
-            self._waiting -= going
-            if self._waiting <= _MAX_WAITING_BYTES:
-                self._room.set()
-
-
 class RelayStream:
     """One caller's stream."""
 
@@ -133,52 +81,41 @@ class RelayStream:
         pipeline: Pipeline,
         authenticator: Authenticator,
         new_id: NewId,
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        outbox: Outbox,
+        caller: Caller,
     ) -> None:
         self._pipeline = pipeline
         self._authenticator = authenticator
         self._new_id = new_id
-        self._context = context
-        self._caller = caller.current()
+        self._outbox = outbox
+        self._caller = caller
         self._calls: dict[int, _Call] = {}
-        self._live: dict[int, _Call] = {}  # those whose streams are being relayed
-        self._pump: asyncio.Task[None] | None = None
-        self._reader: asyncio.Task[Any] | None = None
+        self._streams = 0  # of the calls
+        self._marked: list[_Call] = []  # those whose streams have something
+        self._collecting = False
+        self._collected_at = 0.0
+        self._no_streams = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(context)
         self._background: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Serves the stream until the caller ends it or goes away."""
-        self._reader = asyncio.current_task()
-        writer = self._loop.create_task(self._outbox.write_all())
-        writer.add_done_callback(partial(_end_with, self._reader))
-        try:
-            while True:
-                await self._outbox.room()
-                batch = await self._context.read()
-                if batch is grpc.aio.EOF:  # pyright: ignore[reportAttributeAccessIssue] - there at run time
-                    break
-                refuse_corrupt(batch)
-                for frame in batch.frames:
-                    self._take(frame)
-            await self._finish(writer)
-        finally:
-            for call in tuple(self._calls.values()):
-                self._cancel(call)
-            if self._pump is not None:
-                self._pump.cancel()
-            writer.cancel()
+    def receive(self, batch: pb.RelayRequest) -> None:
+        """Takes what the caller has sent."""
+        for frame in batch.frames:
+            self._take(frame)
 
-    async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """The caller will open no more calls; those that run end in peace."""
+    async def finish(self) -> None:
+        """The caller will open no more calls; returns when those that run have ended in peace."""
         running = [call.task for call in self._calls.values() if call.task is not None]
         if running:
             await asyncio.wait(running)
-        if self._pump is not None:
-            await self._pump
-        self._outbox.close()
-        await writer
+        if self._streams:
+            self._no_streams.clear()
+            await self._no_streams.wait()
+
+    def break_off(self) -> None:
+        """The caller has gone."""
+        for call in tuple(self._calls.values()):
+            self._cancel(call)
 
     def _take(self, frame: pb.CallerFrame) -> None:
         if frame.HasField("open"):
@@ -187,6 +124,8 @@ class RelayStream:
             call = self._calls.get(frame.call_id)
             if call is not None:
                 call.credit(frame.credit)
+                if call.stream is not None:
+                    self._mark(call)
         elif frame.HasField("cancel"):
             call = self._calls.get(frame.call_id)
             if call is not None:
@@ -273,18 +212,32 @@ class RelayStream:
         self._outbox.ready()
         call.stream, call.task = stream, None
         call.spend(len(stream.first))
-        self._live[call.id] = call
-        if self._pump is None:
-            self._pump = self._loop.create_task(self._relay_streams())
-            self._pump.add_done_callback(partial(_end_with, self._reader))
+        self._streams += 1
+        stream.notify(partial(self._mark, call))
 
-    async def _relay_streams(self) -> None:
-        """Relays what has come of every stream, tick by tick, as long as there are streams."""
-        while self._live:
-            await asyncio.sleep(_TICK_OF_FEW if len(self._live) <= _FEW else _TICK_OF_MANY)
-            for call in tuple(self._live.values()):
+    def _mark(self, call: _Call) -> None:
+        """Its stream has something, which is collected soon."""
+        if call.marked:
+            return
+        call.marked = True
+        self._marked.append(call)
+        if not self._collecting:
+            self._collecting = True
+            tick = min(max(_SHORTEST_TICK, self._streams * _TICK_PER_STREAM), _LONGEST_TICK)
+            pause = self._collected_at + tick - self._loop.time()
+            if pause > 0:
+                self._loop.call_later(pause, self._collect)
+            else:
+                self._loop.call_soon(self._collect)
+
+    def _collect(self) -> None:
+        """Relays what the marked streams have."""
+        self._collecting, self._collected_at = False, self._loop.time()
+        marked, self._marked = self._marked, []
+        for call in marked:
+            call.marked = False
+            if self._calls.get(call.id) is call:
                 self._relay(call)
-        self._pump = None
 
     def _relay(self, call: _Call) -> None:
         """Relays what has come of one stream, as far as its window goes."""
@@ -308,7 +261,9 @@ class RelayStream:
         return None
 
     def _over(self, call: _Call) -> None:
-        self._live.pop(call.id, None)
+        self._streams -= 1
+        if not self._streams:
+            self._no_streams.set()
         self._calls.pop(call.id, None)
         self._outbox.ready()
 
@@ -326,6 +281,7 @@ class RelayStream:
             body=opened.body,
             timeout=opened.timeout_ms / 1000,
             never_stream=opened.never_stream,
+            headers=passed_on(opened) if opened.headers else (),
         )
 
     async def _account(self, opened: pb.CallOpen, error: RouterError | None) -> None:
@@ -373,13 +329,6 @@ class RelayStream:
         operation = OPERATIONS.get(opened.operation, openai_chat.CHAT)
         ask = Ask(opened.request_id, operation, opened.surface, principal, body=b"")
         self._pipeline.abandoned(ask, abandoned.opened_at_ms * 1000, abandoned.model)
-
-
-def _end_with(reader: asyncio.Task[Any] | None, worker: asyncio.Task[None]) -> None:
-    """A stream whose writer or pump has failed is over: its caller must not wait for frames that never come."""
-    if not worker.cancelled() and (error := worker.exception()) is not None and reader is not None:
-        log.debug("a relay stream can't go on: %r", error)
-        reader.cancel()
 
 
 def _fill(head: pb.CallHead, reply: Answer | Streamed) -> None:

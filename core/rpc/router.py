@@ -1,17 +1,18 @@
 """RouterService: inference for gRPC clients, and the relay for the facade."""
 
+from functools import partial
 from typing import Any
 
 import grpc.aio
 
 from core.deps import Deps
 from core.dialects.openai_chat import CHAT, COMPLETION, EMBEDDING
-from core.rpc import caller
+from core.rpc import caller, grpc_relay
 from core.rpc.chat_request import chat_body
-from core.rpc.completion_response import chat_response, text_response
-from core.rpc.embedding import embed_response, embedding_body
+from core.rpc.completion_response import chat_response, read_answer, text_response
+from core.rpc.embedding import embed_response, embedding_body, read_embeddings
 from core.rpc.inference import Inference, deliver
-from core.rpc.relay import RelayStream
+from core.rpc.relay import OPERATIONS
 from core.rpc.stream_events import StreamEvents
 from core.rpc.text_request import text_body
 from llmrouter.v1 import router_pb2 as pb
@@ -34,35 +35,43 @@ class RouterService(router_pb2_grpc.RouterServiceServicer):
     async def CompleteChat(self, request: pb.CompleteChatRequest, context: Any) -> pb.CompleteChatResponse:
         """Answers a chat completion in one message."""
         chat = request.chat
-        answer = await self._inference.answer(context, CHAT, chat.model, lambda: chat_body(chat, stream=False))
-        return chat_response(caller.current().request_id, answer, include_raw=request.include_raw_json)
+        answer, found = await self._inference.answer(
+            context, CHAT, chat.model, lambda: chat_body(chat, stream=False), read_answer
+        )
+        return chat_response(caller.current().request_id, answer, found, include_raw=request.include_raw_json)
 
     async def StreamChat(  # pyright: ignore[reportIncompatibleMethodOverride] - it writes by the context, as grpc.aio allows
         self, request: pb.StreamChatRequest, context: Any
     ) -> None:
         """Answers a chat completion as it is made."""
         chat = request.chat
-        reply = await self._inference.run(context, CHAT, chat.model, lambda: chat_body(chat, stream=True))
+        reply = await self._inference.run(context, CHAT, chat.model, lambda: chat_body(chat, stream=True), read_answer)
         await deliver(context, reply, StreamEvents(pb.StreamChatResponse, caller.current().request_id, reply.place))
 
     async def CompleteText(self, request: pb.CompleteTextRequest, context: Any) -> pb.CompleteTextResponse:
         """Answers a text completion in one message."""
         text = request.text
-        answer = await self._inference.answer(context, COMPLETION, text.model, lambda: text_body(text, stream=False))
-        return text_response(caller.current().request_id, answer, include_raw=request.include_raw_json)
+        answer, found = await self._inference.answer(
+            context, COMPLETION, text.model, lambda: text_body(text, stream=False), read_answer
+        )
+        return text_response(caller.current().request_id, answer, found, include_raw=request.include_raw_json)
 
     async def StreamText(  # pyright: ignore[reportIncompatibleMethodOverride] - it writes by the context, as grpc.aio allows
         self, request: pb.StreamTextRequest, context: Any
     ) -> None:
         """Answers a text completion as it is made."""
         text = request.text
-        reply = await self._inference.run(context, COMPLETION, text.model, lambda: text_body(text, stream=True))
+        reply = await self._inference.run(
+            context, COMPLETION, text.model, lambda: text_body(text, stream=True), read_answer
+        )
         await deliver(context, reply, StreamEvents(pb.StreamTextResponse, caller.current().request_id, reply.place))
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
         """Turns texts into vectors."""
-        answer = await self._inference.answer(context, EMBEDDING, request.model, lambda: embedding_body(request))
-        return embed_response(caller.current().request_id, request, answer)
+        answer, found = await self._inference.answer(
+            context, EMBEDDING, request.model, lambda: embedding_body(request), partial(read_embeddings, request)
+        )
+        return embed_response(caller.current().request_id, answer, found)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """The models that can be called now."""
@@ -74,12 +83,20 @@ class RouterService(router_pb2_grpc.RouterServiceServicer):
                 pb.ModelOffer(provider_id=target.id, provider_name=target.name, name=place.model)
                 for place, target in zip(places, targets, strict=True)
             ]
-            models.append(pb.Model(id=name, owned_by=targets[0].name, offers=offers, route=catalog.is_alias(name)))
+            able = [
+                number
+                for number, operation in OPERATIONS.items()
+                if any(operation in p.upstream.operations for p in places)
+            ]
+            models.append(
+                pb.Model(
+                    id=name, owned_by=targets[0].name, offers=offers, route=catalog.is_alias(name), operations=able
+                )
+            )
         return pb.ListModelsResponse(models=models)
 
     async def Relay(  # pyright: ignore[reportIncompatibleMethodOverride] - it writes by the context, as grpc.aio allows
         self, request_iterator: Any, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """Carries many calls."""
-        deps = self.deps
-        await RelayStream(deps.pipeline, deps.authenticator, deps.new_id, context).run()
+        await grpc_relay.serve(self.deps, context)

@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 from core.deps import Deps
 from core.rpc import account, admin, conversation, router, usage, workspace
 from core.rpc.access import Gate
+from core.rpc.forsaken import Forsaken
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -32,7 +33,7 @@ class Health(Protocol):
 
 def build_server(deps: Deps, internal_token: str) -> tuple[grpc.aio.Server, Health, Sequence[str]]:
     """A server that is not bound or started yet, the servicer that tells its health, and its services' full names."""
-    gate = Gate(deps.authenticator, internal_token, deps.clock, deps.new_id)
+    gate = Gate(deps.authenticator, internal_token, deps.clock, deps.new_id, Forsaken(deps.pipeline))
     limit = deps.settings.max_body + _ENVELOPE
     server = grpc.aio.server(
         interceptors=[gate],

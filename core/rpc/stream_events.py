@@ -56,7 +56,7 @@ class StreamEvents(Generic[Event]):
 
     def whole(self, answer: Answer) -> list[Event]:
         """All events of an answer that came in one piece. Raises ProviderError, UpstreamStatus."""
-        found = read_answer(answer)
+        found = read_answer(answer.body)
         self._start(found)
         for position, choice in enumerate(found.choices or ()):
             said = choice.message or NOTHING_SAID

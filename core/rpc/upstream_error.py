@@ -6,7 +6,7 @@ what the provider says is cut.
 
 import re
 
-from core.dialects.openai_answer import Fault, read_fault
+from core.dialects.openai_answer import read_fault
 from core.errors import UpstreamStatus
 from core.routing.reply import Answer
 
@@ -20,21 +20,21 @@ _BAD_GATEWAY = 502
 def answered(answer: Answer) -> UpstreamStatus:
     """The error for an answer whose status is 400 or more."""
     retry_after = next((value for name, value in answer.headers if name == "retry-after"), "")
-    return _error(answer.status, read_fault(answer.body), float(retry_after) if retry_after.isdigit() else None)
+    return _error(answer.status, answer.body, float(retry_after) if retry_after.isdigit() else None)
 
 
 def inside(body: bytes) -> UpstreamStatus:
     """The error that came in an event of a stream or in an answer whose status is 200. body: its JSON."""
+    code = read_fault(body).code
+    return _error(int(code) if _STATUS.fullmatch(code) else _BAD_GATEWAY, body, None)
+
+
+def _error(status: int, body: bytes, retry_after: float | None) -> UpstreamStatus:
     fault = read_fault(body)
-    status = int(fault.code) if _STATUS.fullmatch(fault.code) else _BAD_GATEWAY
-    return _error(status, fault, None)
-
-
-def _error(status: int, fault: Fault, retry_after: float | None) -> UpstreamStatus:
     message = _cut(fault.message, _MAX_MESSAGE_BYTES) or f"the provider answered with status {status}"
     words = {"type": fault.type, "code": fault.code, "param": fault.param}
     metadata = {name: _cut(word, _MAX_WORD_BYTES) for name, word in words.items() if word}
-    return UpstreamStatus(message, status=status, retry_after=retry_after, metadata=metadata)
+    return UpstreamStatus(message, status=status, body=body, retry_after=retry_after, metadata=metadata)
 
 
 def _cut(text: str, size: int) -> str:

@@ -16,7 +16,7 @@ from core.store.tables import changes
 
 class Change(NamedTuple):
     id: int
-    kind: str  # "user", "credential" or "provider"
+    kind: str  # "user", "credential", "provider" or "limit"
     object_id: int
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.store.tables import credentials, users
+from core.store.tables import credentials, users, virtual_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,23 @@ class Holder:
     user_id: int
     role: str
     disabled: bool
+    # What a virtual key has beside; of other credentials the plain values.
+    is_active: bool
+    project: str
+    max_output_tokens: int
+    max_reasoning_tokens: int
+    allow_unpriced: bool
 
 
 _COLUMNS = [c for c in credentials.c if c.name != "hash"]
+
+# A virtual key's project: what it was given, else its agent, else its own name. NULL for other credentials.
+_PROJECT = sa.case(
+    (virtual_keys.c.credential_id.is_(None), None),
+    (virtual_keys.c.project_name != "", virtual_keys.c.project_name),
+    (virtual_keys.c.agent_name != "", virtual_keys.c.agent_name),
+    else_=credentials.c.name,
+)
 
 
 async def holder(connection: AsyncConnection, secret_hash: bytes) -> Holder | None:
@@ -56,12 +70,35 @@ async def holder(connection: AsyncConnection, secret_hash: bytes) -> Holder | No
             users.c.id,
             users.c.role,
             users.c.disabled,
+            sa.func.coalesce(sa.and_(virtual_keys.c.is_active, virtual_keys.c.revoked_at.is_(None)), sa.true()),
+            sa.func.coalesce(_PROJECT, ""),
+            sa.func.coalesce(virtual_keys.c.max_output_tokens, 0),
+            sa.func.coalesce(virtual_keys.c.max_reasoning_tokens, 0),
+            sa.func.coalesce(virtual_keys.c.allow_unpriced, sa.false()),
         )
         .join(users)
+        .outerjoin(virtual_keys)
         .where(credentials.c.hash == secret_hash)
     )
     row = (await connection.execute(query)).first()
     return None if row is None else Holder(*row)
+
+
+async def good(connection: AsyncConnection, credential_ids: Sequence[int], now: datetime) -> set[int]:
+    """Those of the credentials that count: not expired, not put out of use, and of a user who is not disabled."""
+    in_use = sa.and_(virtual_keys.c.is_active, virtual_keys.c.revoked_at.is_(None))
+    query = (
+        sa.select(credentials.c.id)
+        .join(users)
+        .outerjoin(virtual_keys)
+        .where(
+            credentials.c.id.in_(credential_ids),
+            sa.not_(users.c.disabled),
+            sa.or_(credentials.c.expires_at.is_(None), credentials.c.expires_at > now),
+            sa.or_(virtual_keys.c.credential_id.is_(None), in_use),
+        )
+    )
+    return set((await connection.execute(query)).scalars())
 
 
 async def add(

@@ -41,6 +41,16 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
+        """Like `read`, and all its statements see the database at one moment. Raises DatabaseError."""
+        with translated():
+            async with self._engine.connect() as connection:
+                if not self.is_sqlite:  # which has nothing else
+                    await connection.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection]:
         """A connection in a transaction that is committed at the end, or rolled back on an error.
 

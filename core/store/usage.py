@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.store.database import Database
-from core.store.tables import Instant, usage_records
+from core.store.tables import Instant, usage_records, users, virtual_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,13 @@ class UsageRow:
     price_source: str
     messages: int
     prompt_hash: str
+    project: str
+    user_email: str = ""  # "" for nobody, and for a user who was removed
+    virtual_key_id: int = 0  # 0 where another kind of credential was used
+
+
+# What a selection compares with the column of the same name.
+_NAMED = ("user_id", "credential_id", "provider", "status_code", "request_id", "project", "outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +67,27 @@ class Selection:
 
     user_id: int | None = None
     credential_id: int | None = None
-    start: datetime | None = None  # from this time on
-    end: datetime | None = None  # up to, not including, this time
+    start: datetime | int | None = None  # from this time on; a number is of microseconds
+    end: datetime | int | None = None  # up to, not including, this time
     model: str | None = None
     provider: str | None = None
     status_code: int | None = None
     request_id: str | None = None
+    project: str | None = None
+    outcome: str | None = None
+    before_id: int | None = None  # only records with a lower number
+    after_id: int | None = None  # only records with a higher number
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """As the terms of a WHERE."""
         columns = usage_records.c
-        terms = [
-            columns[name] == value
-            for name in ("user_id", "credential_id", "provider", "status_code", "request_id")
-            if (value := getattr(self, name)) is not None
-        ]
+        terms = [columns[name] == value for name in _NAMED if (value := getattr(self, name)) is not None]
         if self.model is not None:
             terms.append(sa.or_(columns.model == self.model, columns.requested_model == self.model))
+        if self.before_id is not None:
+            terms.append(columns.id < self.before_id)
+        if self.after_id is not None:
+            terms.append(columns.id > self.after_id)
         if self.start is not None:
             terms.append(columns.created_at >= self.start)
         if self.end is not None:
@@ -96,17 +107,36 @@ class Sums:
     cost_nanousd: int
     failures: int
 
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Sums)))
 
-_COLUMNS = [usage_records.c[each.name] for each in fields(UsageRow)]
+
+NOTHING = Sums(0, 0, 0, 0, 0, 0, 0)
+
+
+_COLUMNS = [usage_records.c[name] for name in (each.name for each in fields(UsageRow)) if name in usage_records.c]
+_ROWS = sa.select(
+    *_COLUMNS, sa.func.coalesce(users.c.email, ""), sa.func.coalesce(virtual_keys.c.credential_id, 0)
+).select_from(
+    usage_records.outerjoin(users, users.c.id == usage_records.c.user_id).outerjoin(
+        virtual_keys, virtual_keys.c.credential_id == usage_records.c.credential_id
+    )
+)
 
 
 async def page(
-    connection: AsyncConnection, selection: Selection, *, before_id: int | None, limit: int
+    connection: AsyncConnection, selection: Selection, *, limit: int, before_id: int | None = None
 ) -> Sequence[UsageRow]:
     """At most `limit` records with a number below `before_id`, the newest first."""
-    query = sa.select(*_COLUMNS).where(*selection.conditions()).order_by(usage_records.c.id.desc()).limit(limit)
+    query = _ROWS.where(*selection.conditions()).order_by(usage_records.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(usage_records.c.id < before_id)
+    return [UsageRow(*row) for row in await connection.execute(query)]
+
+
+async def following(connection: AsyncConnection, selection: Selection, *, limit: int) -> Sequence[UsageRow]:
+    """At most `limit` records, the oldest first."""
+    query = _ROWS.where(*selection.conditions()).order_by(usage_records.c.id).limit(limit)
     return [UsageRow(*row) for row in await connection.execute(query)]
 
 
@@ -130,10 +160,15 @@ async def sums(connection: AsyncConnection, selection: Selection) -> Sums:
     return Sums(*(await connection.execute(query)).one())
 
 
-async def any_of_user(connection: AsyncConnection, user_id: int) -> bool:
-    """Whether there is any record of a user."""
-    query = sa.select(usage_records.c.id).where(usage_records.c.user_id == user_id).limit(1)
-    return (await connection.execute(query)).first() is not None
+async def delete_before(connection: AsyncConnection, moment: datetime, *, up_to: int, limit: int) -> int:
+    """Deletes at most `limit` records of requests that came before a time; returns how many.
+
+    up_to: no record with a higher number.
+    """
+    columns = usage_records.c
+    old = sa.select(columns.id).where(columns.created_at < moment, columns.id <= up_to)
+    some = old.order_by(columns.created_at).limit(limit)
+    return (await connection.execute(sa.delete(usage_records).where(columns.id.in_(some)))).rowcount
 
 
 async def insert_records(connection: AsyncConnection, database: Database, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -154,6 +189,7 @@ async def insert_records(connection: AsyncConnection, database: Database, rows: 
     if database.is_sqlite:
         await connection.exec_driver_sql(_INSERT_SQLITE, values)
     else:
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_STORING_LOCK})")
         await connection.exec_driver_sql(_INSERT_POSTGRESQL, tuple(columns))
 
 
@@ -171,6 +207,10 @@ _INSERT_SQLITE = f"{_INTO} VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (
 # One array to a column: with a parameter to a value, PostgreSQL would plan and be sent each by itself.
 _ARRAYS = ", ".join(starmap(_array, enumerate(_WRITTEN, 1)))
 _INSERT_POSTGRESQL = f"{_INTO} SELECT * FROM unnest({_ARRAYS}) ON CONFLICT (request_id) DO NOTHING"  # noqa: S608 - our own names
+
+# Who stores records holds it to the end of the transaction, and SQLite has one writer anyway. So records become
+# visible in the order of their numbers, and who goes on from the highest number that it saw misses none.
+_STORING_LOCK = 7_265_017_002  # any number, the same in every process
 
 # A figure that is larger is nobody's: 31 years, or a million dollars. Thousands of such records can be
 # added up before the sum leaves 64 bits.

@@ -128,6 +128,12 @@ async def change(connection: AsyncConnection, user_id: int, values: dict[str, An
     return User(*(await connection.execute(statement)).one())
 
 
+async def enabled(connection: AsyncConnection, user_ids: Sequence[int]) -> set[int]:
+    """Those of the users who exist and are not disabled."""
+    query = sa.select(users.c.id).where(users.c.id.in_(user_ids), sa.not_(users.c.disabled))
+    return set((await connection.execute(query)).scalars())
+
+
 async def rehash(connection: AsyncConnection, user_id: int, password_hash: str) -> None:
     """Keeps another hash of the same password."""
     await connection.execute(sa.update(users).where(users.c.id == user_id).values(password_hash=password_hash))

@@ -57,7 +57,7 @@ class Stand:
     def write(self, text: str) -> None:
         self.path.write_text(text.format(url=self.url))
 
-    async def start(self, worker: int = 0, *, named: bool = True) -> Service:
+    async def start(self, worker: int = 0, *, named: bool = True, restarted: bool = False) -> Service:
         """Builds a core process that serves nobody."""
         settings = Settings(
             data_dir=self._folder / "data",
@@ -66,7 +66,7 @@ class Stand:
             config_file=self.path if named else None,
             environ=self.environ,
         )
-        service = await build(settings, worker=worker, hasher=cheap_hasher())
+        service = await build(settings, worker=worker, hasher=cheap_hasher(), restarted=restarted)
         self._running.append(service)
         await service.deps.catalog.refresh_due()
         return service
@@ -131,6 +131,35 @@ async def test_a_bad_file_ends_the_start_and_leaves_no_trace(stand: Stand) -> No
         await stand.start()
     stand.write("")
     assert await stand.rows(await stand.start()) == {}
+
+
+@on_sqlite
+async def test_a_process_that_starts_again_goes_on_with_the_last_good_file(
+    stand: Stand, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand.write("routs: []")
+    with pytest.raises(SettingsError):
+        await stand.start(restarted=True)  # there never was a good one
+    stand.write(FILE)
+    await stand.start()
+    await stand.stop()
+    stand.write("routs: []")
+    with pytest.raises(SettingsError):
+        await stand.start()  # a start is a start
+    service = await stand.start(restarted=True)
+    assert places(service, "fast") == ["main"]
+    assert cost_of_a_million(service) == 2 * 10**9
+    assert "going on with the last good configuration" in caplog.text
+    copy = tmp_path / "data" / "last-good.yaml"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert "sk-1" not in copy.read_text()
+
+    stand.write(OTHER)
+    await service.reload()  # becomes the last good one
+    await stand.stop()
+    stand.path.unlink()
+    service = await stand.start(restarted=True)
+    assert (places(service, "slow"), places(service, "fast")) == (["other"], [])
 
 
 async def test_a_reload_puts_the_new_file_in_force(stand: Stand) -> None:

@@ -32,8 +32,8 @@ class Stand:
         settings = Settings(data_dir=self._folder / str(self._starts), echo=echo, environ=environ)
         return build_deps(database or self._database, settings, FakeClock())
 
-    async def start(self, environ: Mapping[str, str], *, echo: bool = False) -> None:
-        await declare_providers(self.deps(environ, echo=echo))
+    async def start(self, environ: Mapping[str, str], *, echo: bool = False, tells: bool = True) -> None:
+        await declare_providers(self.deps(environ, echo=echo), tells=tells)
 
     async def rows(self) -> list[ProviderRow]:
         async with self._database.read() as connection:
@@ -87,7 +87,10 @@ async def test_another_key_in_the_environment_is_told_and_not_taken(
     async with database.write() as connection:  # as the API does it
         by_api = stand.deps({}).cipher.encrypt("sk-by-api")
         await providers.change(connection, row.id, {"api_key": by_api, "enabled": False}, FakeClock().now())
-    await stand.start({"OPENAI_API_KEY": "sk-2", "OPENAI_BASE_URL": "http://elsewhere/v1"})
+    environ = {"OPENAI_API_KEY": "sk-2", "OPENAI_BASE_URL": "http://elsewhere/v1"}
+    await stand.start(environ, tells=False)
+    assert "keeps the key" not in caplog.text  # of several workers one tells it
+    await stand.start(environ)
     after = await stand.row()
     assert (stand.key(after), after.base_url, after.enabled) == ("sk-by-api", row.base_url, False)
     assert "provider 'openai' keeps the key it has" in caplog.text

@@ -33,10 +33,12 @@ GOOD: dict[str, tuple[str, Any]] = {
     "LLMROUTER_LOG_LEVEL": ("DEBUG", "debug"),
     "LLMROUTER_LOG_FORMAT": ("json", "json"),
     "LLMROUTER_SESSION_TTL": ("3600", 3600.0),
+    "LLMROUTER_JWT_TTL": ("900", 900.0),
     "LLMROUTER_REQUEST_TIMEOUT": ("90.5", 90.5),
     "LLMROUTER_MAX_BODY": ("1048576", 1048576),
     "LLMROUTER_DRAIN_TIMEOUT": ("0", 0.0),
     "LLMROUTER_JOURNAL_LIMIT": ("1073741824", 1 << 30),
+    "LLMROUTER_USAGE_RETENTION_DAYS": ("90", 90),
 }
 
 BAD = [
@@ -55,11 +57,13 @@ BAD = [
     ("LLMROUTER_LOG_LEVEL", "loud"),
     ("LLMROUTER_LOG_FORMAT", "xml"),
     ("LLMROUTER_SESSION_TTL", "1"),
+    ("LLMROUTER_JWT_TTL", "9999999"),
     ("LLMROUTER_REQUEST_TIMEOUT", "soon"),
     ("LLMROUTER_MAX_BODY", "32MB"),
     ("LLMROUTER_TRUSTED_PROXIES", "proxy.example.com"),
     ("LLMROUTER_DRAIN_TIMEOUT", "-1"),
     ("LLMROUTER_JOURNAL_LIMIT", "1"),
+    ("LLMROUTER_USAGE_RETENTION_DAYS", "-1"),
 ]
 
 # These go together, so each needs the other.
@@ -178,8 +182,8 @@ def test_sockets_are_elsewhere_where_the_path_is_too_long_or_odd(directory: str)
 
 
 def test_what_is_set_and_has_no_effect_is_known():
-    settings = load({"LLMROUTER_REDIS_URL": "redis://cache", "LLMROUTER_LOG_LEVEL": "info"})
-    assert settings.without_effect == ("LLMROUTER_REDIS_URL",)
+    settings = load({"LLMROUTER_BOOTSTRAP_TOKEN": "once", "LLMROUTER_LOG_LEVEL": "info"})
+    assert settings.without_effect == ("LLMROUTER_BOOTSTRAP_TOKEN",)
     assert Settings().without_effect == ()
 
 

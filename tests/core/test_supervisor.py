@@ -106,6 +106,27 @@ def test_later_it_is_started_again_all_the_same(diary: Diary):
     assert diary.events().count("flaky starts") == 3
 
 
+def test_a_worker_that_takes_the_place_of_another_is_told_so(diary: Diary):
+    flaky = "say(f'restarted {\"--restarted\" in sys.argv}'); ready(); starts == 2 and tell(15); until_term()"
+    assert run([diary.spec("flaky", flaky)], lambda: os.kill(diary.pid("flaky"), signal.SIGKILL)) == 0
+    assert [event for event in diary.events() if "restarted" in event] == [
+        "flaky restarted False",
+        "flaky restarted True",
+    ]
+
+
+def test_the_time_to_drain_is_that_of_all_stages_together(diary: Diary):
+    told = "ready(); signal.sigwait({signal.SIGTERM}); say('has ' + link.recv(64).decode())"
+    specs = [diary.spec("facade", told, 0), diary.spec("core", told, 1)]
+
+    def clock() -> float:
+        """The facade takes 40 of the 60 seconds."""
+        return 40.0 if diary.path.exists() and "facade has" in diary.path.read_text() else 0.0
+
+    assert Supervisor(specs, drain=DRAIN, on_ready=stop, clock=clock).run() == 0
+    assert diary.events()[2:] == ["facade has 60.000", "core has 20.000"]
+
+
 def test_a_worker_that_never_gets_ready_is_given_up(diary: Diary, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("core.supervisor._FIRST_DELAY", 0.001)
     assert run([diary.spec("steady", STEADY), diary.spec("broken", "sys.exit(3)")]) == 1
@@ -193,6 +214,23 @@ pipe = int(sys.argv[1])
 spec = Spec("child", (sys.executable, "-c", child), 0)
 Supervisor([spec], drain=30, on_ready=lambda: print("up", flush=True), pass_fds=[pipe]).run()
 """
+
+
+# A child that says how long it may take to end, and what it would take by itself.
+ASKED = """
+import signal, sys
+from core.supervised import Supervised
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+supervised = Supervised(int(sys.argv[-1]))
+supervised.ready()
+signal.sigwait({signal.SIGTERM})
+print(supervised.time_to_drain(30), supervised.time_to_drain(5), Supervised(None).time_to_drain(30), flush=True)
+"""
+
+
+def test_a_worker_hears_how_long_it_may_take(capfd: pytest.CaptureFixture[str]):
+    assert run([Spec("child", (sys.executable, "-c", ASKED), 0)], drain=7) == 0
+    assert capfd.readouterr().out == "7.0 5 30\n"
 
 
 def test_the_workers_end_when_the_supervisor_is_killed():

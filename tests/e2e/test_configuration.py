@@ -74,3 +74,20 @@ def test_a_bad_file_ends_the_start_and_says_why(start_service: StartService, tmp
     path.write_text("providers: [{name: a, type: openai, api_key: '${NOBODY_SET_THIS}'}]")
     with pytest.raises(ServiceFailed, match="the environment variable NOBODY_SET_THIS is not set"):
         start_service(supervised=True, environ={"LLMROUTER_CONFIG": str(path)})
+
+
+@pytest.mark.usefixtures("limit")
+async def test_a_core_that_ends_while_the_file_is_bad_goes_on_with_the_last_good_one(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    path = tmp_path / "llmrouter.yaml"
+    async with serve_upstream() as upstream:
+        upstream.models = ["m"]
+        path.write_text(FILE.format(name="one", url=upstream.base_url, alias="fast"))
+        service = start_service(supervised=True, environ={"LLMROUTER_CONFIG": str(path), "KEY": "sk-1"})
+        path.write_text("routes: 1")
+        service.kill_core()
+        await until_logged(service, "going on with the last good configuration")
+        await asyncio.to_thread(service.wait_ready)
+        async with asking(service) as ask:
+            assert await ask("fast") == 200

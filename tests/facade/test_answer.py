@@ -33,5 +33,13 @@ def test_no_message_can_break_a_header():
     assert len(response.headers[DETAIL]) == 300
 
 
+def test_what_is_left_of_a_limit_is_in_headers_and_nothing_else_of_the_metadata():
+    metadata = {"x-ratelimit-limit-requests": "60", "counted": "requests_per_minute", "set-cookie": "x"}
+    response = answer_problem(GATEWAY, Problem("RATE_LIMITED", "slowly", metadata=metadata))
+    assert response.headers["X-RateLimit-Limit-Requests"] == "60"
+    assert "counted" not in response.headers
+    assert "Set-Cookie" not in response.headers
+
+
 def test_problems_are_not_kept_by_caches():
     assert answer_problem(CONSOLE, Problem("NOT_FOUND", "not found")).headers["Cache-Control"] == "no-store"

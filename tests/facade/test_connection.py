@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.database import on_sqlite
 from tests.support.facade import Site, SiteFactory, one_answer
+from tests.support.router import until
 
 pytestmark = on_sqlite
 
@@ -155,3 +156,34 @@ async def test_pipelined_requests_are_answered_in_order(site: Site):
 
 async def test_http_1_0_is_answered_and_closed(site: Site):
     assert b'{"status":"healthy"}' in await answer_to(site, b"GET /health HTTP/1.0\r\n\r\n")
+
+
+@pytest.mark.parametrize("header", [b"Authorization: Bearer \xff\xfe", b"X-API-Key: sk_\xff", b"X-Virtual-Key: \xe9"])
+@pytest.mark.parametrize("target", [b"GET /v1/models", b"POST /v1/chat/completions"])
+async def test_a_credential_that_is_no_text_is_no_credential(site: Site, header: bytes, target: bytes):
+    await until(lambda: site.facade.relay.ready)
+    async with site.connect() as (reader, writer):
+        writer.write(target + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + header + b"\r\n\r\n{}")
+        assert (await one_answer(reader))[0] == 401
+
+
+async def test_a_session_that_is_no_text_is_no_session(site: Site):
+    async with site.connect() as (reader, writer):
+        writer.write(b"GET /api/stats/me HTTP/1.1\r\nHost: x\r\nCookie: session=\xff\xfe\r\n\r\n")
+        assert (await one_answer(reader))[0] == 401
+
+
+async def test_what_is_cut_off_has_a_request_id_too(site_factory: SiteFactory):
+    async with site_factory(header_timeout=0.2, body_timeout=0.2) as site:
+        for sent in (b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: a", LOGIN + b"Content-Length: 100\r\n\r\n{"):
+            async with site.connect() as (reader, writer):
+                writer.write(sent)
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert b" 408 " in head
+            assert b"\r\nx-request-id: " in head
+
+
+async def test_what_is_not_http_has_a_request_id_too(site: Site):
+    head = (await answer_to(site, b"GARBAGE\r\n\r\n")).partition(b"\r\n\r\n")[0].lower()
+    assert b" 400 " in head
+    assert b"\r\nx-request-id: " in head

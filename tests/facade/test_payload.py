@@ -40,6 +40,30 @@ def test_a_bad_field_is_named(method: str, bad: bytes):
     assert (caught.value.reason, caught.value.field_name) == ("INVALID_ARGUMENT", "x")
 
 
+@pytest.mark.parametrize("bad", [b"0", b"11", b"1.5", b"true", b'"5"', b"[]", b"1e300"])
+def test_a_whole_number_is_one_within_bounds(bad: bytes):
+    with pytest.raises(Problem) as caught:
+        parse(b'{"x": %s}' % bad).optional_integer("x", least=1, most=10)
+    assert (caught.value.field_name, caught.value.message) == ("x", "must be a whole number from 1 to 10")
+
+
+@pytest.mark.parametrize("bad", [b"-0.1", b"10.1", b"false", b'"5"', b"{}"])
+def test_a_number_is_one_within_bounds(bad: bytes):
+    with pytest.raises(Problem) as caught:
+        parse(b'{"x": %s}' % bad).optional_number("x", least=0, most=10)
+    assert caught.value.field_name == "x"
+
+
+def test_numbers_within_bounds_are_read():
+    payload = parse(b'{"whole": 5, "also": 5.0, "part": 0.25, "nothing": null}')
+    assert payload.optional_integer("whole", least=1, most=10) == 5
+    assert payload.optional_integer("also", least=1, most=10) == 5
+    assert payload.optional_number("part", least=0, most=10) == 0.25
+    assert payload.optional_integer("nothing", least=1, most=10) is None
+    assert payload.optional_number("absent", least=0, most=10) is None
+    assert (payload.names("nothing"), payload.names("absent")) == (True, False)
+
+
 def test_half_a_surrogate_pair_is_refused():
     with pytest.raises(Problem):
         Payload({"x": "\ud800"}).text("x")

@@ -153,17 +153,18 @@ async def test_a_sink_that_fails_fails_its_own_call_alone(router: Router, caplog
     def fail(data: bytes) -> None:
         raise ZeroDivisionError
 
-    async with exchange_of(router, stream=True) as bad, exchange_of(router, stream=True) as good:
-        await bad.first
-        await good.first
-        good.attach(taken.append)
-        bad.sink = fail
-        gates[0].let()
-        problem = await bad.done
-        assert problem is not None
-        assert problem.reason == "INTERNAL"
-        gates[1].open()
-        assert await good.done is None
+    async with exchange_of(router, stream=True) as bad:
+        await bad.first  # so that the first gate is its own
+        async with exchange_of(router, stream=True) as good:
+            await good.first
+            good.attach(taken.append)
+            bad.sink = fail
+            gates[0].let()
+            problem = await bad.done
+            assert problem is not None
+            assert problem.reason == "INTERNAL"
+            gates[1].open()
+            assert await good.done is None
     assert b"[DONE]" in b"".join(taken)
     assert "ZeroDivisionError" in caplog.text
     assert sorted(record.outcome for record in await router.records(2)) == ["answered", "hung_up"]

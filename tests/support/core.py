@@ -15,11 +15,13 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from core.access_tokens import AccessTokens
 from core.auth import ALL_SCOPES, Authenticator, hash_secret
 from core.change_poller import ChangePoller
 from core.deps import Deps
 from core.ids import random_text
 from core.ledger import journal as journals
+from core.ledger.limits import Limits
 from core.ledger.prices import Prices
 from core.metrics import Metrics
 from core.passwords import Argon2Hasher
@@ -125,15 +127,18 @@ class Core:
 
 def build_deps(database: Database, settings: Settings, clock: FakeClock, **overrides: Any) -> Deps:
     """The parts of a core; overrides: fields of Deps that the test brings itself."""
+    tokens = AccessTokens(SECRET_KEY)
     parts: dict[str, Any] = {
         "settings": settings,
         "clock": clock,
         "new_id": FakeIds(),
         "database": database,
-        "authenticator": Authenticator(database, clock),
+        "authenticator": Authenticator(database, clock, tokens),
+        "access_tokens": tokens,
         "cipher": Cipher(SECRET_KEY),
         "hasher": cheap_hasher(),
         "catalog": Catalog(database, clock, Health(clock), Shelf().make),
+        "limits": Limits(database),
         "metrics": Metrics(),
     }
     parts |= overrides
@@ -195,7 +200,14 @@ async def serve(deps: Deps, clock: FakeClock) -> AsyncGenerator[Core]:
 
 async def _poller(deps: Deps) -> ChangePoller:
     catalog = deps.catalog
-    poller = ChangePoller(deps.database, deps.clock, deps.authenticator, catalog.provider_changed, catalog.load)
+    poller = ChangePoller(
+        deps.database,
+        deps.clock,
+        deps.authenticator,
+        catalog.provider_changed,
+        catalog.load,
+        reloads={"limit": deps.limits.load},
+    )
     await poller.look()
     return poller
 

@@ -18,13 +18,17 @@ import pytest
 from core.bootstrap import upstreams
 from core.clock import Clock
 from core.ledger import journal as journals
+from core.ledger.limits import Limits
+from core.ledger.local_counters import LocalCounters
 from core.ledger.prices import Prices
 from core.ledger.shipper import Shipper
 from core.metrics import Metrics
-from core.providers.http_upstream import open_session
+from core.providers.session import Session
 from core.routing.active import ActiveCalls
 from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.limiting import Limiter
+from core.routing.revocation import Revocation
 from core.routing.run import Pipeline
 from core.routing.settlement import Settlement
 from core.secrets import Cipher
@@ -49,6 +53,7 @@ class Inference:
     core: Core
     person: Person
     active: ActiveCalls
+    revocation: Revocation
     shipper: Shipper
 
     @property
@@ -95,11 +100,13 @@ def inference_factory(
             Metrics(),
         )
         journal = journals.take(settings.journal_dir, 0, limit=settings.journal_limit)
-        async with open_session() as session:
+        async with Session() as session:
             catalog = Catalog(database, clock, health, upstreams(settings, cipher, session, clock, ids))
             await _add_providers(database, clock, cipher, openai_upstream.base_url)
             await catalog.load()
             await catalog.refresh_due()
+            limits = Limits(database)
+            counters = LocalCounters(settings.limits_dir, 0, clock)
             pipeline = Pipeline(
                 catalog=catalog,
                 health=health,
@@ -108,10 +115,21 @@ def inference_factory(
                 metrics=metrics,
                 clock=clock,
                 timeout=settings.request_timeout,
+                limiter=Limiter(limits, counters),
             )
-            parts = {"cipher": cipher, "new_id": ids, "catalog": catalog, "metrics": metrics, "pipeline": pipeline}
+            parts = {
+                "cipher": cipher,
+                "new_id": ids,
+                "catalog": catalog,
+                "metrics": metrics,
+                "pipeline": pipeline,
+                "limits": limits,
+            }
             async with core_factory(settings, clock=clock, **parts) as core:
-                yield Inference(core, await core.admin(), active, Shipper(journal, database, clock))
+                revocation = Revocation(active, database, clock)
+                core.deps.authenticator.on_change = revocation.changed
+                yield Inference(core, await core.admin(), active, revocation, Shipper(journal, database, clock))
+        await counters.close()
         journal.release()
 
     return start

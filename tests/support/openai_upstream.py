@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -42,6 +42,7 @@ class Received:
     path: str
     headers: dict[str, str]  # names in lower case
     body: bytes
+    query: str = ""
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)  # the client went away before the answer's end
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # the whole answer was written
 
@@ -413,10 +414,7 @@ class OpenAIUpstream:
     def _choose(self, request: Received) -> Answer:
         if request.method == "GET":
             self.pulls += 1
-            if self.listing is not None:
-                return self.listing
-            listed = [{"id": model, "object": "model", "owned_by": "tests"} for model in self.models]
-            return whole(json.dumps({"object": "list", "data": listed}).encode())
+            return self.listing or self.listed(request)
         self.requests.append(request)
         self._arrived.put_nowait(request)
         if self._script:
@@ -424,7 +422,16 @@ class OpenAIUpstream:
         with suppress(ValueError, AttributeError):
             if (answer := self._by_model.get(request.json.get("model"))) is not None:
                 return answer
-        return self._default or _properly(request)
+        return self._default or self.properly(request)
+
+    def listed(self, request: Received) -> Answer:
+        """The models."""
+        listed = [{"id": model, "object": "model", "owned_by": "tests"} for model in self.models]
+        return whole(json.dumps({"object": "list", "data": listed}).encode())
+
+    def properly(self, request: Received) -> Answer:
+        """What a provider that is in order answers."""
+        return _properly(request)
 
 
 def _properly(request: Received) -> Answer:
@@ -454,13 +461,23 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Received(method, path.partition("?")[0], headers, body)
+    path, _, query = path.partition("?")
+    return Received(method, path, headers, body, query)
+
+
+_Provider = TypeVar("_Provider", bound=OpenAIUpstream)
 
 
 @asynccontextmanager
 async def serve_upstream() -> AsyncGenerator[OpenAIUpstream]:
     """Starts a provider on a free port."""
-    upstream = OpenAIUpstream()
+    async with listening(OpenAIUpstream()) as upstream:
+        yield upstream
+
+
+@asynccontextmanager
+async def listening(upstream: _Provider) -> AsyncGenerator[_Provider]:
+    """A provider on a free port, whatever wire it speaks."""
     server = await asyncio.start_server(upstream.serve, LOCALHOST, 0, backlog=1024)
     upstream.port = server.sockets[0].getsockname()[1]
     try:

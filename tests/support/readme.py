@@ -8,11 +8,12 @@ code says.
 
 from pathlib import Path
 
+from core.dialects.anthropic_messages import MESSAGES
 from core.providers.vendors import VENDORS, Capability, Vendor
 
 README = Path(__file__).parents[2] / "README.md"
 
-_OTHERS = "openai-compatible"
+_OTHERS = ("openai-compatible", "anthropic-compatible")
 _ENDPOINTS = {Capability.CHAT: "chat", Capability.COMPLETIONS: "text", Capability.EMBEDDINGS: "embeddings"}
 
 
@@ -30,10 +31,11 @@ def renewed(text: str) -> str:
 def vendor_count() -> str:
     """A sentence that says how many vendors there are."""
     own = sum(vendor.local for vendor in VENDORS)
-    hosted = len(VENDORS) - own - 1
+    hosted = len(VENDORS) - own - len(_OTHERS)
     return (
         f"There are {hosted} hosted vendors and {own} kinds of server to run yourself in "
-        f"[the table](core/providers/vendors.py),\nand `{_OTHERS}` for any other server that speaks OpenAI's API."
+        f"[the table](core/providers/vendors.py),\nand `{_OTHERS[0]}` and `{_OTHERS[1]}` for any other server that "
+        "speaks the API of one of these."
     )
 
 
@@ -47,7 +49,10 @@ def _row(vendor: Vendor) -> str:
     needs_url = vendor.local or not vendor.base_url
     variables = [*([vendor.base_url_env] if needs_url else []), *vendor.key_env[:1]]
     shown = ", ".join(f"`{variable}`" for variable in variables)
-    endpoints = ", ".join(word for capability, word in _ENDPOINTS.items() if capability in vendor.capabilities)
+    words = [word for capability, word in _ENDPOINTS.items() if capability in vendor.capabilities]
+    if any(MESSAGES in wire.paths for wire in vendor.wires):
+        words.append("messages")
+    endpoints = ", ".join(words)
     listed = "" if Capability.MODELS in vendor.capabilities else " †"
     return f"| [{vendor.title}]({vendor.docs}) | `{vendor.type}` | {shown} | {endpoints}{listed} |"
 

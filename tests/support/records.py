@@ -36,6 +36,7 @@ _ANSWERED: dict[str, Any] = {
     "price_source": "",
     "messages": 1,
     "prompt_hash": "",
+    "project": "",
 }
 
 

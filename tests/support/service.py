@@ -94,7 +94,7 @@ class Service:
             log = self._logs[name] = (self.data_dir.parent / f"{name}.log").open("ab")
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-P", "-m", "core.cli", name],
-            env=self._environment(),
+            env=self.environment(),
             cwd=self.data_dir.parent,  # where there is no .env
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -145,6 +145,10 @@ class Service:
             raise ServiceFailed(f"{', '.join(late)} did not end within {_END:g} s\n{self.logs()}")
 
     # Killing
+
+    @property
+    def pid_of_supervisor(self) -> int:
+        return self._processes["serve"].pid
 
     @property
     def core_pid(self) -> int:
@@ -237,7 +241,7 @@ class Service:
             path.read_text(errors="replace")[-8000:] for path in sorted(self.data_dir.parent.glob("*.log"))
         )
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What the processes see of the world: nothing of the developer's own settings and keys."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
         root = Path(__file__).parents[2]

@@ -1,7 +1,9 @@
 """Providers that are not there: they tell which models they have, and answer nothing else."""
 
+from core.dialects.table import DIALECTS
 from core.errors import ProviderError, RefreshFailed
 from core.providers.upstream import Reply, Target
+from core.providers.wire import Headers
 from core.store.providers import ProviderRow
 
 
@@ -9,6 +11,7 @@ class FakeUpstream:
     """A provider whose models a test decides."""
 
     asks_usage = False
+    operations = frozenset(DIALECTS)
 
     def __init__(self, row: ProviderRow, shelf: "Shelf") -> None:
         self.target = Target(
@@ -23,7 +26,7 @@ class FakeUpstream:
         )
         self._shelf = shelf
 
-    async def send(self, operation: str, body: bytes) -> Reply:
+    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> Reply:
         raise ProviderError
 
     async def models(self) -> list[str]:

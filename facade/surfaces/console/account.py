@@ -64,6 +64,17 @@ def _decode_update(incoming: Incoming) -> pb.UpdateAccountRequest:
     return request
 
 
+# Of a surface of its own: the cost control's document has this path too, for access tokens.
+WHO_AM_I = Operation(
+    method="GET",
+    path="/api/auth/me",
+    rpc="AccountService.GetAccount",
+    summary="Who am I",
+    decode=lambda incoming: pb.GetAccountRequest(),
+    encode=_encode_account,
+    response=ACCOUNT,
+)
+
 _DB_ERROR = {"DATABASE_ERROR": (500, "db_error")}
 
 OPERATIONS = (
@@ -91,15 +102,6 @@ OPERATIONS = (
         encode=_encode_logout,
         response=_OK,
         errors=(400,),  # for an API key, which is no session
-    ),
-    Operation(
-        method="GET",
-        path="/api/auth/me",
-        rpc="AccountService.GetAccount",
-        summary="Who am I",
-        decode=lambda incoming: pb.GetAccountRequest(),
-        encode=_encode_account,
-        response=ACCOUNT,
     ),
     Operation(
         method="GET",

@@ -4,7 +4,6 @@ from facade.operation import Operation, Reply
 from facade.payload import Incoming
 from facade.route import Access
 from facade.schema import INTEGER, NUMBER, obj
-from llmrouter.v1 import admin_pb2
 from llmrouter.v1 import usage_pb2 as pb
 
 _STATS = obj(requests=INTEGER, avg_ms=NUMBER, tokens_in=INTEGER, tokens_out=INTEGER, messages=INTEGER)
@@ -36,11 +35,10 @@ OPERATIONS = (
         method="GET",
         path="/api/admin/stats/user/{id}",
         rpc="UsageService.GetStats",
-        # GetStats gives anybody their own sums; this path is the administrators' alone.
-        first=("AdminService.GetUser", lambda incoming: admin_pb2.GetUserRequest(id=incoming.number("id"))),
         summary="A user's usage",
         access=Access.ADMIN,
-        decode=lambda incoming: pb.GetStatsRequest(user_id=incoming.number("id")),
+        # Of a user who was deleted too. GetStats gives anybody their own sums; this path is the administrators' alone.
+        decode=lambda incoming: pb.GetStatsRequest(user_id=incoming.number("id"), administrators_only=True),
         encode=_encode,
         response=_STATS,
         errors=(404,),

@@ -1,7 +1,8 @@
 """Is it alive, is it ready, and what is it.
 
 `/health` says that this process answers. `/ready` asks each core, over gRPC's own health service,
-for itself and for what it depends on; the service is ready where one core has all it needs.
+for itself and for what it depends on, and looks at this process's own link to it, which inference
+takes; the service is ready where one core has all it needs.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from facade.answer import answer_json
 from facade.call import Call
 from facade.cores import Cores
+from facade.relay import Link, Relay
 
 # The names under which a core tells its health → what they are called here.
 DEPENDENCIES = {"": "core", "database": "database", "journal": "journal"}
@@ -45,13 +47,15 @@ def package_version() -> str:
 class Readiness:
     """GET /ready."""
 
-    def __init__(self, cores: Cores) -> None:
+    def __init__(self, cores: Cores, relay: Relay) -> None:
+        """Both for the same cores, in the same order."""
+        self._links = relay.links
         self._names = cores.names
         self._stubs = [health_pb2_grpc.HealthStub(channel) for channel in cores.channels]
         self.draining = False
 
     async def __call__(self, call: Call) -> web.Response:
-        states = await asyncio.gather(*(self._state(stub) for stub in self._stubs))
+        states = await asyncio.gather(*map(self._state, self._stubs, self._links))
         ready = not self.draining and any(set(state.values()) == {_OK} for state in states)
         best = max(states, key=lambda state: list(state.values()).count(_OK))
         body: dict[str, Any] = {"status": "ready" if ready else "not ready", "dependencies": best}
@@ -61,9 +65,10 @@ class Readiness:
             body["cores"] = dict(sorted(zip(self._names, states, strict=True)))
         return answer_json(body, 200 if ready else 503)
 
-    async def _state(self, stub: Any) -> dict[str, str]:
+    async def _state(self, stub: Any, link: Link) -> dict[str, str]:
         checks = await asyncio.gather(*(_check(stub, service) for service in DEPENDENCIES))
-        return dict(zip(DEPENDENCIES.values(), checks, strict=True))
+        states = dict(zip(DEPENDENCIES.values(), checks, strict=True))
+        return states | {"relay": _OK if link.connected.is_set() else _DOWN}
 
 
 async def _check(stub: Any, service: str) -> str:

@@ -26,47 +26,51 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1allmrouter/v1/account.proto\x12\x0cllmrouter.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x01\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x10\n\x08username\x18\x03 \x01(\t\x12\x11\n\tfull_name\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.llmrouter.v1.UserRole\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x1c\n\x14must_change_password\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x0cLoginRequest\x12\r\n\x05login\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"p\n\rLoginResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x04user\x18\x03 \x01(\x0b\x32\x12.llmrouter.v1.User\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x13\n\x11GetAccountRequest\"6\n\x12GetAccountResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.llmrouter.v1.User\"\xab\x01\n\x14UpdateAccountRequest\x12/\n\x0bupdate_mask\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x10\n\x08username\x18\x03 \x01(\t\x12\x11\n\tfull_name\x18\x04 \x01(\t\x12\x18\n\x10\x63urrent_password\x18\x05 \x01(\t\x12\x14\n\x0cnew_password\x18\x06 \x01(\t\"9\n\x15UpdateAccountResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.llmrouter.v1.User\"\xd3\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06prefix\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.llmrouter.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.llmrouter.v1.ApiKey\x12\r\n\x05value\x18\x02 \x01(\t\"!\n\x13\x44\x65leteApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"\x16\n\x14\x44\x65leteApiKeyResponse*N\n\x08UserRole\x12\x19\n\x15USER_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eUSER_ROLE_USER\x10\x01\x12\x13\n\x0fUSER_ROLE_ADMIN\x10\x02\x32\xc4\x04\n\x0e\x41\x63\x63ountService\x12@\n\x05Login\x12\x1a.llmrouter.v1.LoginRequest\x1a\x1b.llmrouter.v1.LoginResponse\x12\x43\n\x06Logout\x12\x1b.llmrouter.v1.LogoutRequest\x1a\x1c.llmrouter.v1.LogoutResponse\x12O\n\nGetAccount\x12\x1f.llmrouter.v1.GetAccountRequest\x1a .llmrouter.v1.GetAccountResponse\x12X\n\rUpdateAccount\x12\".llmrouter.v1.UpdateAccountRequest\x1a#.llmrouter.v1.UpdateAccountResponse\x12R\n\x0bListApiKeys\x12 .llmrouter.v1.ListApiKeysRequest\x1a!.llmrouter.v1.ListApiKeysResponse\x12U\n\x0c\x43reateApiKey\x12!.llmrouter.v1.CreateApiKeyRequest\x1a\".llmrouter.v1.CreateApiKeyResponse\x12U\n\x0c\x44\x65leteApiKey\x12!.llmrouter.v1.DeleteApiKeyRequest\x1a\".llmrouter.v1.DeleteApiKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1allmrouter/v1/account.proto\x12\x0cllmrouter.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x01\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x10\n\x08username\x18\x03 \x01(\t\x12\x11\n\tfull_name\x18\x04 \x01(\t\x12$\n\x04role\x18\x05 \x01(\x0e\x32\x16.llmrouter.v1.UserRole\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x1c\n\x14must_change_password\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x0cLoginRequest\x12\r\n\x05login\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"p\n\rLoginResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x04user\x18\x03 \x01(\x0b\x32\x12.llmrouter.v1.User\"4\n\x11IssueTokenRequest\x12\r\n\x05login\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"\x96\x01\n\x12IssueTokenResponse\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10lifetime_seconds\x18\x03 \x01(\x03\x12 \n\x04user\x18\x04 \x01(\x0b\x32\x12.llmrouter.v1.User\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x13\n\x11GetAccountRequest\"6\n\x12GetAccountResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.llmrouter.v1.User\"\xab\x01\n\x14UpdateAccountRequest\x12/\n\x0bupdate_mask\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x10\n\x08username\x18\x03 \x01(\t\x12\x11\n\tfull_name\x18\x04 \x01(\t\x12\x18\n\x10\x63urrent_password\x18\x05 \x01(\t\x12\x14\n\x0cnew_password\x18\x06 \x01(\t\"9\n\x15UpdateAccountResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.llmrouter.v1.User\"\xd3\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06prefix\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.llmrouter.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.llmrouter.v1.ApiKey\x12\r\n\x05value\x18\x02 \x01(\t\"!\n\x13\x44\x65leteApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"\x16\n\x14\x44\x65leteApiKeyResponse*N\n\x08UserRole\x12\x19\n\x15USER_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eUSER_ROLE_USER\x10\x01\x12\x13\n\x0fUSER_ROLE_ADMIN\x10\x02\x32\x95\x05\n\x0e\x41\x63\x63ountService\x12@\n\x05Login\x12\x1a.llmrouter.v1.LoginRequest\x1a\x1b.llmrouter.v1.LoginResponse\x12O\n\nIssueToken\x12\x1f.llmrouter.v1.IssueTokenRequest\x1a .llmrouter.v1.IssueTokenResponse\x12\x43\n\x06Logout\x12\x1b.llmrouter.v1.LogoutRequest\x1a\x1c.llmrouter.v1.LogoutResponse\x12O\n\nGetAccount\x12\x1f.llmrouter.v1.GetAccountRequest\x1a .llmrouter.v1.GetAccountResponse\x12X\n\rUpdateAccount\x12\".llmrouter.v1.UpdateAccountRequest\x1a#.llmrouter.v1.UpdateAccountResponse\x12R\n\x0bListApiKeys\x12 .llmrouter.v1.ListApiKeysRequest\x1a!.llmrouter.v1.ListApiKeysResponse\x12U\n\x0c\x43reateApiKey\x12!.llmrouter.v1.CreateApiKeyRequest\x1a\".llmrouter.v1.CreateApiKeyResponse\x12U\n\x0c\x44\x65leteApiKey\x12!.llmrouter.v1.DeleteApiKeyRequest\x1a\".llmrouter.v1.DeleteApiKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llmrouter.v1.account_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USERROLE']._serialized_start=1459
-  _globals['_USERROLE']._serialized_end=1537
+  _globals['_USERROLE']._serialized_start=1666
+  _globals['_USERROLE']._serialized_end=1744
   _globals['_USER']._serialized_start=112
   _globals['_USER']._serialized_end=364
   _globals['_LOGINREQUEST']._serialized_start=366
   _globals['_LOGINREQUEST']._serialized_end=413
   _globals['_LOGINRESPONSE']._serialized_start=415
   _globals['_LOGINRESPONSE']._serialized_end=527
-  _globals['_LOGOUTREQUEST']._serialized_start=529
-  _globals['_LOGOUTREQUEST']._serialized_end=544
-  _globals['_LOGOUTRESPONSE']._serialized_start=546
-  _globals['_LOGOUTRESPONSE']._serialized_end=562
-  _globals['_GETACCOUNTREQUEST']._serialized_start=564
-  _globals['_GETACCOUNTREQUEST']._serialized_end=583
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=585
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=639
-  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=642
-  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=813
-  _globals['_UPDATEACCOUNTRESPONSE']._serialized_start=815
-  _globals['_UPDATEACCOUNTRESPONSE']._serialized_end=872
-  _globals['_APIKEY']._serialized_start=875
-  _globals['_APIKEY']._serialized_end=1086
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1088
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1147
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1149
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1235
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1237
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1320
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1322
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1398
-  _globals['_DELETEAPIKEYREQUEST']._serialized_start=1400
-  _globals['_DELETEAPIKEYREQUEST']._serialized_end=1433
-  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=1435
-  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=1457
-  _globals['_ACCOUNTSERVICE']._serialized_start=1540
-  _globals['_ACCOUNTSERVICE']._serialized_end=2120
+  _globals['_ISSUETOKENREQUEST']._serialized_start=529
+  _globals['_ISSUETOKENREQUEST']._serialized_end=581
+  _globals['_ISSUETOKENRESPONSE']._serialized_start=584
+  _globals['_ISSUETOKENRESPONSE']._serialized_end=734
+  _globals['_LOGOUTREQUEST']._serialized_start=736
+  _globals['_LOGOUTREQUEST']._serialized_end=751
+  _globals['_LOGOUTRESPONSE']._serialized_start=753
+  _globals['_LOGOUTRESPONSE']._serialized_end=769
+  _globals['_GETACCOUNTREQUEST']._serialized_start=771
+  _globals['_GETACCOUNTREQUEST']._serialized_end=790
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=792
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=846
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=849
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=1020
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_start=1022
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_end=1079
+  _globals['_APIKEY']._serialized_start=1082
+  _globals['_APIKEY']._serialized_end=1293
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1295
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1354
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1356
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1442
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1444
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1527
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1529
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1605
+  _globals['_DELETEAPIKEYREQUEST']._serialized_start=1607
+  _globals['_DELETEAPIKEYREQUEST']._serialized_end=1640
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=1642
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=1664
+  _globals['_ACCOUNTSERVICE']._serialized_start=1747
+  _globals['_ACCOUNTSERVICE']._serialized_end=2408
 # @@protoc_insertion_point(module_scope)

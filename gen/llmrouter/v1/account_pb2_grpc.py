@@ -41,6 +41,11 @@ class AccountServiceStub:
                 request_serializer=llmrouter_dot_v1_dot_account__pb2.LoginRequest.SerializeToString,
                 response_deserializer=llmrouter_dot_v1_dot_account__pb2.LoginResponse.FromString,
                 _registered_method=True)
+        self.IssueToken = channel.unary_unary(
+                '/llmrouter.v1.AccountService/IssueToken',
+                request_serializer=llmrouter_dot_v1_dot_account__pb2.IssueTokenRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_account__pb2.IssueTokenResponse.FromString,
+                _registered_method=True)
         self.Logout = channel.unary_unary(
                 '/llmrouter.v1.AccountService/Logout',
                 request_serializer=llmrouter_dot_v1_dot_account__pb2.LogoutRequest.SerializeToString,
@@ -80,6 +85,15 @@ class AccountServiceServicer:
 
     def Login(self, request, context):
         """Signs in with a password and begins a session. Needs no credential.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueToken(self, request, context):
+        """Signs in with a password and issues an access token (a JWT) that is good for a short time. Needs no
+        credential. Wrong passwords are slowed down together with those of Login. The token is over at once
+        when the user is disabled or the password changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +149,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.Login,
                     request_deserializer=llmrouter_dot_v1_dot_account__pb2.LoginRequest.FromString,
                     response_serializer=llmrouter_dot_v1_dot_account__pb2.LoginResponse.SerializeToString,
+            ),
+            'IssueToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueToken,
+                    request_deserializer=llmrouter_dot_v1_dot_account__pb2.IssueTokenRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_account__pb2.IssueTokenResponse.SerializeToString,
             ),
             'Logout': grpc.unary_unary_rpc_method_handler(
                     servicer.Logout,
@@ -196,6 +215,33 @@ class AccountService:
             '/llmrouter.v1.AccountService/Login',
             llmrouter_dot_v1_dot_account__pb2.LoginRequest.SerializeToString,
             llmrouter_dot_v1_dot_account__pb2.LoginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AccountService/IssueToken',
+            llmrouter_dot_v1_dot_account__pb2.IssueTokenRequest.SerializeToString,
+            llmrouter_dot_v1_dot_account__pb2.IssueTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,11 @@ class AccountServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccountServiceAsyncStub: ...
     Login: _grpc.UnaryUnaryMultiCallable[_account_pb2.LoginRequest, _account_pb2.LoginResponse]
     """Signs in with a password and begins a session. Needs no credential."""
+    IssueToken: _grpc.UnaryUnaryMultiCallable[_account_pb2.IssueTokenRequest, _account_pb2.IssueTokenResponse]
+    """Signs in with a password and issues an access token (a JWT) that is good for a short time. Needs no
+    credential. Wrong passwords are slowed down together with those of Login. The token is over at once
+    when the user is disabled or the password changes.
+    """
     Logout: _grpc.UnaryUnaryMultiCallable[_account_pb2.LogoutRequest, _account_pb2.LogoutResponse]
     """Ends the session that the call was made with."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]
@@ -61,6 +66,11 @@ class AccountServiceAsyncStub(AccountServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Login: _aio.UnaryUnaryMultiCallable[_account_pb2.LoginRequest, _account_pb2.LoginResponse]  # type: ignore[assignment]
     """Signs in with a password and begins a session. Needs no credential."""
+    IssueToken: _aio.UnaryUnaryMultiCallable[_account_pb2.IssueTokenRequest, _account_pb2.IssueTokenResponse]  # type: ignore[assignment]
+    """Signs in with a password and issues an access token (a JWT) that is good for a short time. Needs no
+    credential. Wrong passwords are slowed down together with those of Login. The token is over at once
+    when the user is disabled or the password changes.
+    """
     Logout: _aio.UnaryUnaryMultiCallable[_account_pb2.LogoutRequest, _account_pb2.LogoutResponse]  # type: ignore[assignment]
     """Ends the session that the call was made with."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAccountRequest, _account_pb2.GetAccountResponse]  # type: ignore[assignment]
@@ -88,6 +98,17 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.LoginResponse, _abc.Awaitable[_account_pb2.LoginResponse]]:
         """Signs in with a password and begins a session. Needs no credential."""
+
+    @_abc_1.abstractmethod
+    def IssueToken(
+        self,
+        request: _account_pb2.IssueTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.IssueTokenResponse, _abc.Awaitable[_account_pb2.IssueTokenResponse]]:
+        """Signs in with a password and issues an access token (a JWT) that is good for a short time. Needs no
+        credential. Wrong passwords are slowed down together with those of Login. The token is over at once
+        when the user is disabled or the password changes.
+        """
 
     @_abc_1.abstractmethod
     def Logout(

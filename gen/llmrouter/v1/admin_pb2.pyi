@@ -3,13 +3,30 @@ import datetime
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from llmrouter.v1 import account_pb2 as _account_pb2
+from llmrouter.v1 import budget_pb2 as _budget_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class LimitScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIMIT_SCOPE_UNSPECIFIED: _ClassVar[LimitScope]
+    LIMIT_SCOPE_CREDENTIAL: _ClassVar[LimitScope]
+    LIMIT_SCOPE_USER: _ClassVar[LimitScope]
+    LIMIT_SCOPE_PROJECT: _ClassVar[LimitScope]
+    LIMIT_SCOPE_MODEL: _ClassVar[LimitScope]
+    LIMIT_SCOPE_DEPLOYMENT: _ClassVar[LimitScope]
+LIMIT_SCOPE_UNSPECIFIED: LimitScope
+LIMIT_SCOPE_CREDENTIAL: LimitScope
+LIMIT_SCOPE_USER: LimitScope
+LIMIT_SCOPE_PROJECT: LimitScope
+LIMIT_SCOPE_MODEL: LimitScope
+LIMIT_SCOPE_DEPLOYMENT: LimitScope
 
 class ListUsersRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -122,6 +139,156 @@ class DeleteUserApiKeyRequest(_message.Message):
     def __init__(self, user_id: _Optional[int] = ..., id: _Optional[int] = ...) -> None: ...
 
 class DeleteUserApiKeyResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VirtualKey(_message.Message):
+    __slots__ = ("id", "user_id", "user_email", "name", "prefix", "cost_centre", "environment", "agent_name", "project_name", "project", "monthly_cap_nanousd", "max_output_tokens", "max_reasoning_tokens", "allow_unpriced", "is_active", "created_at", "updated_at", "expires_at", "revoked_at")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    COST_CENTRE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    AGENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_CAP_NANOUSD_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MAX_REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_UNPRICED_FIELD_NUMBER: _ClassVar[int]
+    IS_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    REVOKED_AT_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    user_id: int
+    user_email: str
+    name: str
+    prefix: str
+    cost_centre: str
+    environment: str
+    agent_name: str
+    project_name: str
+    project: str
+    monthly_cap_nanousd: int
+    max_output_tokens: int
+    max_reasoning_tokens: int
+    allow_unpriced: bool
+    is_active: bool
+    created_at: _timestamp_pb2.Timestamp
+    updated_at: _timestamp_pb2.Timestamp
+    expires_at: _timestamp_pb2.Timestamp
+    revoked_at: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[int] = ..., user_id: _Optional[int] = ..., user_email: _Optional[str] = ..., name: _Optional[str] = ..., prefix: _Optional[str] = ..., cost_centre: _Optional[str] = ..., environment: _Optional[str] = ..., agent_name: _Optional[str] = ..., project_name: _Optional[str] = ..., project: _Optional[str] = ..., monthly_cap_nanousd: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., max_reasoning_tokens: _Optional[int] = ..., allow_unpriced: _Optional[bool] = ..., is_active: _Optional[bool] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateVirtualKeyRequest(_message.Message):
+    __slots__ = ("name", "user_email", "cost_centre", "environment", "agent_name", "project_name", "monthly_cap_nanousd", "max_output_tokens", "max_reasoning_tokens", "allow_unpriced", "expires_at")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    USER_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    COST_CENTRE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    AGENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_NAME_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_CAP_NANOUSD_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MAX_REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_UNPRICED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    user_email: str
+    cost_centre: str
+    environment: str
+    agent_name: str
+    project_name: str
+    monthly_cap_nanousd: int
+    max_output_tokens: int
+    max_reasoning_tokens: int
+    allow_unpriced: bool
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., user_email: _Optional[str] = ..., cost_centre: _Optional[str] = ..., environment: _Optional[str] = ..., agent_name: _Optional[str] = ..., project_name: _Optional[str] = ..., monthly_cap_nanousd: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., max_reasoning_tokens: _Optional[int] = ..., allow_unpriced: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateVirtualKeyResponse(_message.Message):
+    __slots__ = ("virtual_key", "value")
+    VIRTUAL_KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    virtual_key: VirtualKey
+    value: str
+    def __init__(self, virtual_key: _Optional[_Union[VirtualKey, _Mapping]] = ..., value: _Optional[str] = ...) -> None: ...
+
+class ListVirtualKeysRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListVirtualKeysResponse(_message.Message):
+    __slots__ = ("virtual_keys", "next_page_token")
+    VIRTUAL_KEYS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    virtual_keys: _containers.RepeatedCompositeFieldContainer[VirtualKey]
+    next_page_token: str
+    def __init__(self, virtual_keys: _Optional[_Iterable[_Union[VirtualKey, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetVirtualKeyRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetVirtualKeyResponse(_message.Message):
+    __slots__ = ("virtual_key",)
+    VIRTUAL_KEY_FIELD_NUMBER: _ClassVar[int]
+    virtual_key: VirtualKey
+    def __init__(self, virtual_key: _Optional[_Union[VirtualKey, _Mapping]] = ...) -> None: ...
+
+class UpdateVirtualKeyRequest(_message.Message):
+    __slots__ = ("id", "update_mask", "name", "cost_centre", "environment", "agent_name", "project_name", "monthly_cap_nanousd", "max_output_tokens", "max_reasoning_tokens", "allow_unpriced", "is_active", "expires_at")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COST_CENTRE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    AGENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_NAME_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_CAP_NANOUSD_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MAX_REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_UNPRICED_FIELD_NUMBER: _ClassVar[int]
+    IS_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    update_mask: _field_mask_pb2.FieldMask
+    name: str
+    cost_centre: str
+    environment: str
+    agent_name: str
+    project_name: str
+    monthly_cap_nanousd: int
+    max_output_tokens: int
+    max_reasoning_tokens: int
+    allow_unpriced: bool
+    is_active: bool
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[int] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., name: _Optional[str] = ..., cost_centre: _Optional[str] = ..., environment: _Optional[str] = ..., agent_name: _Optional[str] = ..., project_name: _Optional[str] = ..., monthly_cap_nanousd: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., max_reasoning_tokens: _Optional[int] = ..., allow_unpriced: _Optional[bool] = ..., is_active: _Optional[bool] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class UpdateVirtualKeyResponse(_message.Message):
+    __slots__ = ("virtual_key",)
+    VIRTUAL_KEY_FIELD_NUMBER: _ClassVar[int]
+    virtual_key: VirtualKey
+    def __init__(self, virtual_key: _Optional[_Union[VirtualKey, _Mapping]] = ...) -> None: ...
+
+class DeleteVirtualKeyRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class DeleteVirtualKeyResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
@@ -302,6 +469,120 @@ class DeleteModelEntryRequest(_message.Message):
     def __init__(self, provider_id: _Optional[int] = ..., id: _Optional[int] = ...) -> None: ...
 
 class DeleteModelEntryResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Limit(_message.Message):
+    __slots__ = ("id", "scope", "scope_id", "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests", "source", "created_at", "updated_at")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    scope: LimitScope
+    scope_id: str
+    requests_per_minute: int
+    tokens_per_minute: int
+    requests_per_day: int
+    tokens_per_day: int
+    concurrent_requests: int
+    source: str
+    created_at: _timestamp_pb2.Timestamp
+    updated_at: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[int] = ..., scope: _Optional[_Union[LimitScope, str]] = ..., scope_id: _Optional[str] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., requests_per_day: _Optional[int] = ..., tokens_per_day: _Optional[int] = ..., concurrent_requests: _Optional[int] = ..., source: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListLimitsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "scope")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    scope: LimitScope
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., scope: _Optional[_Union[LimitScope, str]] = ...) -> None: ...
+
+class ListLimitsResponse(_message.Message):
+    __slots__ = ("limits", "next_page_token")
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    limits: _containers.RepeatedCompositeFieldContainer[Limit]
+    next_page_token: str
+    def __init__(self, limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetLimitRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetLimitResponse(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: Limit
+    def __init__(self, limit: _Optional[_Union[Limit, _Mapping]] = ...) -> None: ...
+
+class CreateLimitRequest(_message.Message):
+    __slots__ = ("scope", "scope_id", "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    scope: LimitScope
+    scope_id: str
+    requests_per_minute: int
+    tokens_per_minute: int
+    requests_per_day: int
+    tokens_per_day: int
+    concurrent_requests: int
+    def __init__(self, scope: _Optional[_Union[LimitScope, str]] = ..., scope_id: _Optional[str] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., requests_per_day: _Optional[int] = ..., tokens_per_day: _Optional[int] = ..., concurrent_requests: _Optional[int] = ...) -> None: ...
+
+class CreateLimitResponse(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: Limit
+    def __init__(self, limit: _Optional[_Union[Limit, _Mapping]] = ...) -> None: ...
+
+class UpdateLimitRequest(_message.Message):
+    __slots__ = ("id", "update_mask", "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "concurrent_requests")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    update_mask: _field_mask_pb2.FieldMask
+    requests_per_minute: int
+    tokens_per_minute: int
+    requests_per_day: int
+    tokens_per_day: int
+    concurrent_requests: int
+    def __init__(self, id: _Optional[int] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., requests_per_day: _Optional[int] = ..., tokens_per_day: _Optional[int] = ..., concurrent_requests: _Optional[int] = ...) -> None: ...
+
+class UpdateLimitResponse(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: Limit
+    def __init__(self, limit: _Optional[_Union[Limit, _Mapping]] = ...) -> None: ...
+
+class DeleteLimitRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class DeleteLimitResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from llmrouter.v1 import admin_pb2 as llmrouter_dot_v1_dot_admin__pb2
+from llmrouter.v1 import budget_pb2 as llmrouter_dot_v1_dot_budget__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -27,7 +28,7 @@ if _version_not_supported:
 
 class AdminServiceStub:
     """AdminService is how administrators run the router: users, and the providers that models come from.
-    Any user may list providers; everything else needs an administrator.
+    Any user may list providers, and see the virtual keys that are theirs; everything else needs an administrator.
     """
 
     def __init__(self, channel):
@@ -71,6 +72,31 @@ class AdminServiceStub:
                 request_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteUserApiKeyRequest.SerializeToString,
                 response_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteUserApiKeyResponse.FromString,
                 _registered_method=True)
+        self.CreateVirtualKey = channel.unary_unary(
+                '/llmrouter.v1.AdminService/CreateVirtualKey',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.CreateVirtualKeyRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.CreateVirtualKeyResponse.FromString,
+                _registered_method=True)
+        self.ListVirtualKeys = channel.unary_unary(
+                '/llmrouter.v1.AdminService/ListVirtualKeys',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.ListVirtualKeysRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.ListVirtualKeysResponse.FromString,
+                _registered_method=True)
+        self.GetVirtualKey = channel.unary_unary(
+                '/llmrouter.v1.AdminService/GetVirtualKey',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.GetVirtualKeyRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.GetVirtualKeyResponse.FromString,
+                _registered_method=True)
+        self.UpdateVirtualKey = channel.unary_unary(
+                '/llmrouter.v1.AdminService/UpdateVirtualKey',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.UpdateVirtualKeyRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.UpdateVirtualKeyResponse.FromString,
+                _registered_method=True)
+        self.DeleteVirtualKey = channel.unary_unary(
+                '/llmrouter.v1.AdminService/DeleteVirtualKey',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteVirtualKeyRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteVirtualKeyResponse.FromString,
+                _registered_method=True)
         self.ListProviders = channel.unary_unary(
                 '/llmrouter.v1.AdminService/ListProviders',
                 request_serializer=llmrouter_dot_v1_dot_admin__pb2.ListProvidersRequest.SerializeToString,
@@ -111,6 +137,101 @@ class AdminServiceStub:
                 request_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteModelEntryRequest.SerializeToString,
                 response_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteModelEntryResponse.FromString,
                 _registered_method=True)
+        self.ListLimits = channel.unary_unary(
+                '/llmrouter.v1.AdminService/ListLimits',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.ListLimitsRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.ListLimitsResponse.FromString,
+                _registered_method=True)
+        self.GetLimit = channel.unary_unary(
+                '/llmrouter.v1.AdminService/GetLimit',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.GetLimitRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.GetLimitResponse.FromString,
+                _registered_method=True)
+        self.CreateLimit = channel.unary_unary(
+                '/llmrouter.v1.AdminService/CreateLimit',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.CreateLimitRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.CreateLimitResponse.FromString,
+                _registered_method=True)
+        self.UpdateLimit = channel.unary_unary(
+                '/llmrouter.v1.AdminService/UpdateLimit',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.UpdateLimitRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.UpdateLimitResponse.FromString,
+                _registered_method=True)
+        self.DeleteLimit = channel.unary_unary(
+                '/llmrouter.v1.AdminService/DeleteLimit',
+                request_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteLimitRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteLimitResponse.FromString,
+                _registered_method=True)
+        self.ListBudgets = channel.unary_unary(
+                '/llmrouter.v1.AdminService/ListBudgets',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListBudgetsResponse.FromString,
+                _registered_method=True)
+        self.GetBudget = channel.unary_unary(
+                '/llmrouter.v1.AdminService/GetBudget',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.GetBudgetRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.GetBudgetResponse.FromString,
+                _registered_method=True)
+        self.CreateBudget = channel.unary_unary(
+                '/llmrouter.v1.AdminService/CreateBudget',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.CreateBudgetRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.CreateBudgetResponse.FromString,
+                _registered_method=True)
+        self.UpdateBudget = channel.unary_unary(
+                '/llmrouter.v1.AdminService/UpdateBudget',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.UpdateBudgetRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.UpdateBudgetResponse.FromString,
+                _registered_method=True)
+        self.DeleteBudget = channel.unary_unary(
+                '/llmrouter.v1.AdminService/DeleteBudget',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.DeleteBudgetRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.DeleteBudgetResponse.FromString,
+                _registered_method=True)
+        self.AdjustBalance = channel.unary_unary(
+                '/llmrouter.v1.AdminService/AdjustBalance',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.AdjustBalanceRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.AdjustBalanceResponse.FromString,
+                _registered_method=True)
+        self.ListLedgerEntries = channel.unary_unary(
+                '/llmrouter.v1.AdminService/ListLedgerEntries',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.ListLedgerEntriesRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListLedgerEntriesResponse.FromString,
+                _registered_method=True)
+        self.ListPrices = channel.unary_unary(
+                '/llmrouter.v1.AdminService/ListPrices',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListPricesResponse.FromString,
+                _registered_method=True)
+        self.CreatePrice = channel.unary_unary(
+                '/llmrouter.v1.AdminService/CreatePrice',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.CreatePriceRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.CreatePriceResponse.FromString,
+                _registered_method=True)
+        self.DeletePrice = channel.unary_unary(
+                '/llmrouter.v1.AdminService/DeletePrice',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.DeletePriceRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.DeletePriceResponse.FromString,
+                _registered_method=True)
+        self.ListWebhooks = channel.unary_unary(
+                '/llmrouter.v1.AdminService/ListWebhooks',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.ListWebhooksRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListWebhooksResponse.FromString,
+                _registered_method=True)
+        self.CreateWebhook = channel.unary_unary(
+                '/llmrouter.v1.AdminService/CreateWebhook',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.CreateWebhookRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.CreateWebhookResponse.FromString,
+                _registered_method=True)
+        self.UpdateWebhook = channel.unary_unary(
+                '/llmrouter.v1.AdminService/UpdateWebhook',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.UpdateWebhookRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.UpdateWebhookResponse.FromString,
+                _registered_method=True)
+        self.DeleteWebhook = channel.unary_unary(
+                '/llmrouter.v1.AdminService/DeleteWebhook',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.DeleteWebhookRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.DeleteWebhookResponse.FromString,
+                _registered_method=True)
         self.GetMetrics = channel.unary_unary(
                 '/llmrouter.v1.AdminService/GetMetrics',
                 request_serializer=llmrouter_dot_v1_dot_admin__pb2.GetMetricsRequest.SerializeToString,
@@ -120,7 +241,7 @@ class AdminServiceStub:
 
 class AdminServiceServicer:
     """AdminService is how administrators run the router: users, and the providers that models come from.
-    Any user may list providers; everything else needs an administrator.
+    Any user may list providers, and see the virtual keys that are theirs; everything else needs an administrator.
     """
 
     def ListUsers(self, request, context):
@@ -167,6 +288,43 @@ class AdminServiceServicer:
 
     def DeleteUserApiKey(self, request, context):
         """Ends a user's API key at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateVirtualKey(self, request, context):
+        """Makes a virtual key. Its secret is in this answer and never again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVirtualKeys(self, request, context):
+        """Lists virtual keys, without their secrets: an administrator's answer has everybody's, other people's
+        has their own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVirtualKey(self, request, context):
+        """Returns one virtual key, for an administrator or its user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateVirtualKey(self, request, context):
+        """Changes a virtual key. What changes counts for the requests that come afterwards, on every replica
+        within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteVirtualKey(self, request, context):
+        """Revokes a virtual key for good. Its record stays, so that the accounts still name it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +387,141 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLimits(self, request, context):
+        """Lists the limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimit(self, request, context):
+        """Returns one limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateLimit(self, request, context):
+        """Sets limits for a scope that has none; fails with NAME_EXISTS where it has some.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateLimit(self, request, context):
+        """Changes a limit. It holds for the requests that come afterwards, on every replica within a second; what was
+        counted stays counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteLimit(self, request, context):
+        """Removes a limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBudgets(self, request, context):
+        """Lists budgets, with what they have spent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBudget(self, request, context):
+        """Returns one budget.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBudget(self, request, context):
+        """Makes a budget; fails with NAME_EXISTS where its scope has one of that period.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateBudget(self, request, context):
+        """Changes a budget, on every replica within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBudget(self, request, context):
+        """Removes a budget; its ledger stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustBalance(self, request, context):
+        """Puts the present balance of a budget right, by a new entry of the ledger.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLedgerEntries(self, request, context):
+        """Lists entries of the ledger, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrices(self, request, context):
+        """Lists the prices that were set over the API or by command.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePrice(self, request, context):
+        """Sets a price from a day on, on every replica within a second; fails with NAME_EXISTS where there is one for the
+        same models from that day. Records that exist keep their cost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePrice(self, request, context):
+        """Removes a price.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhooks(self, request, context):
+        """Lists the webhooks that are told of budgets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWebhook(self, request, context):
+        """Makes a webhook. Its secret is in this answer and never again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateWebhook(self, request, context):
+        """Changes a webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWebhook(self, request, context):
+        """Removes a webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMetrics(self, request, context):
         """Returns this process's metrics in Prometheus's text format.
         """
@@ -274,6 +567,31 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteUserApiKeyRequest.FromString,
                     response_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteUserApiKeyResponse.SerializeToString,
             ),
+            'CreateVirtualKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVirtualKey,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.CreateVirtualKeyRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.CreateVirtualKeyResponse.SerializeToString,
+            ),
+            'ListVirtualKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVirtualKeys,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.ListVirtualKeysRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.ListVirtualKeysResponse.SerializeToString,
+            ),
+            'GetVirtualKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVirtualKey,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.GetVirtualKeyRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.GetVirtualKeyResponse.SerializeToString,
+            ),
+            'UpdateVirtualKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateVirtualKey,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.UpdateVirtualKeyRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.UpdateVirtualKeyResponse.SerializeToString,
+            ),
+            'DeleteVirtualKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteVirtualKey,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteVirtualKeyRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteVirtualKeyResponse.SerializeToString,
+            ),
             'ListProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProviders,
                     request_deserializer=llmrouter_dot_v1_dot_admin__pb2.ListProvidersRequest.FromString,
@@ -314,6 +632,101 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteModelEntryRequest.FromString,
                     response_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteModelEntryResponse.SerializeToString,
             ),
+            'ListLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLimits,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.ListLimitsRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.ListLimitsResponse.SerializeToString,
+            ),
+            'GetLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimit,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.GetLimitRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.GetLimitResponse.SerializeToString,
+            ),
+            'CreateLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLimit,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.CreateLimitRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.CreateLimitResponse.SerializeToString,
+            ),
+            'UpdateLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateLimit,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.UpdateLimitRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.UpdateLimitResponse.SerializeToString,
+            ),
+            'DeleteLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteLimit,
+                    request_deserializer=llmrouter_dot_v1_dot_admin__pb2.DeleteLimitRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_admin__pb2.DeleteLimitResponse.SerializeToString,
+            ),
+            'ListBudgets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBudgets,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.ListBudgetsResponse.SerializeToString,
+            ),
+            'GetBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBudget,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.GetBudgetRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.GetBudgetResponse.SerializeToString,
+            ),
+            'CreateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBudget,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.CreateBudgetRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.CreateBudgetResponse.SerializeToString,
+            ),
+            'UpdateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateBudget,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.UpdateBudgetRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.UpdateBudgetResponse.SerializeToString,
+            ),
+            'DeleteBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBudget,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.DeleteBudgetRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.DeleteBudgetResponse.SerializeToString,
+            ),
+            'AdjustBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustBalance,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.AdjustBalanceRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.AdjustBalanceResponse.SerializeToString,
+            ),
+            'ListLedgerEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLedgerEntries,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListLedgerEntriesRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.ListLedgerEntriesResponse.SerializeToString,
+            ),
+            'ListPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrices,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListPricesRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'CreatePrice': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePrice,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.CreatePriceRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.CreatePriceResponse.SerializeToString,
+            ),
+            'DeletePrice': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePrice,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.DeletePriceRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.DeletePriceResponse.SerializeToString,
+            ),
+            'ListWebhooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhooks,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.ListWebhooksRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.ListWebhooksResponse.SerializeToString,
+            ),
+            'CreateWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWebhook,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.CreateWebhookRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.CreateWebhookResponse.SerializeToString,
+            ),
+            'UpdateWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateWebhook,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.UpdateWebhookRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.UpdateWebhookResponse.SerializeToString,
+            ),
+            'DeleteWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWebhook,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.DeleteWebhookRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.DeleteWebhookResponse.SerializeToString,
+            ),
             'GetMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMetrics,
                     request_deserializer=llmrouter_dot_v1_dot_admin__pb2.GetMetricsRequest.FromString,
@@ -329,7 +742,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
     """AdminService is how administrators run the router: users, and the providers that models come from.
-    Any user may list providers; everything else needs an administrator.
+    Any user may list providers, and see the virtual keys that are theirs; everything else needs an administrator.
     """
 
     @staticmethod
@@ -511,6 +924,141 @@ class AdminService:
             '/llmrouter.v1.AdminService/DeleteUserApiKey',
             llmrouter_dot_v1_dot_admin__pb2.DeleteUserApiKeyRequest.SerializeToString,
             llmrouter_dot_v1_dot_admin__pb2.DeleteUserApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVirtualKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/CreateVirtualKey',
+            llmrouter_dot_v1_dot_admin__pb2.CreateVirtualKeyRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.CreateVirtualKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVirtualKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/ListVirtualKeys',
+            llmrouter_dot_v1_dot_admin__pb2.ListVirtualKeysRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.ListVirtualKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVirtualKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/GetVirtualKey',
+            llmrouter_dot_v1_dot_admin__pb2.GetVirtualKeyRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.GetVirtualKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateVirtualKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/UpdateVirtualKey',
+            llmrouter_dot_v1_dot_admin__pb2.UpdateVirtualKeyRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.UpdateVirtualKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteVirtualKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/DeleteVirtualKey',
+            llmrouter_dot_v1_dot_admin__pb2.DeleteVirtualKeyRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.DeleteVirtualKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -727,6 +1275,519 @@ class AdminService:
             '/llmrouter.v1.AdminService/DeleteModelEntry',
             llmrouter_dot_v1_dot_admin__pb2.DeleteModelEntryRequest.SerializeToString,
             llmrouter_dot_v1_dot_admin__pb2.DeleteModelEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/ListLimits',
+            llmrouter_dot_v1_dot_admin__pb2.ListLimitsRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.ListLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/GetLimit',
+            llmrouter_dot_v1_dot_admin__pb2.GetLimitRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.GetLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/CreateLimit',
+            llmrouter_dot_v1_dot_admin__pb2.CreateLimitRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.CreateLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/UpdateLimit',
+            llmrouter_dot_v1_dot_admin__pb2.UpdateLimitRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.UpdateLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/DeleteLimit',
+            llmrouter_dot_v1_dot_admin__pb2.DeleteLimitRequest.SerializeToString,
+            llmrouter_dot_v1_dot_admin__pb2.DeleteLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBudgets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/ListBudgets',
+            llmrouter_dot_v1_dot_budget__pb2.ListBudgetsRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.ListBudgetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/GetBudget',
+            llmrouter_dot_v1_dot_budget__pb2.GetBudgetRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.GetBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/CreateBudget',
+            llmrouter_dot_v1_dot_budget__pb2.CreateBudgetRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.CreateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/UpdateBudget',
+            llmrouter_dot_v1_dot_budget__pb2.UpdateBudgetRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.UpdateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/DeleteBudget',
+            llmrouter_dot_v1_dot_budget__pb2.DeleteBudgetRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.DeleteBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/AdjustBalance',
+            llmrouter_dot_v1_dot_budget__pb2.AdjustBalanceRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.AdjustBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLedgerEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/ListLedgerEntries',
+            llmrouter_dot_v1_dot_budget__pb2.ListLedgerEntriesRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.ListLedgerEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/ListPrices',
+            llmrouter_dot_v1_dot_budget__pb2.ListPricesRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/CreatePrice',
+            llmrouter_dot_v1_dot_budget__pb2.CreatePriceRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.CreatePriceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/DeletePrice',
+            llmrouter_dot_v1_dot_budget__pb2.DeletePriceRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.DeletePriceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/ListWebhooks',
+            llmrouter_dot_v1_dot_budget__pb2.ListWebhooksRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.ListWebhooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/CreateWebhook',
+            llmrouter_dot_v1_dot_budget__pb2.CreateWebhookRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.CreateWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/UpdateWebhook',
+            llmrouter_dot_v1_dot_budget__pb2.UpdateWebhookRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.UpdateWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.AdminService/DeleteWebhook',
+            llmrouter_dot_v1_dot_budget__pb2.DeleteWebhookRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.DeleteWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,

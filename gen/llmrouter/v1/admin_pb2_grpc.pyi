@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from llmrouter.v1 import admin_pb2 as _admin_pb2
+from llmrouter.v1 import budget_pb2 as _budget_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -28,7 +29,7 @@ GRPC_VERSION: str
 
 class AdminServiceStub:
     """AdminService is how administrators run the router: users, and the providers that models come from.
-    Any user may list providers; everything else needs an administrator.
+    Any user may list providers, and see the virtual keys that are theirs; everything else needs an administrator.
     """
 
     @_typing.overload
@@ -49,6 +50,20 @@ class AdminServiceStub:
     """Lists a user's API keys, without their secrets."""
     DeleteUserApiKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteUserApiKeyRequest, _admin_pb2.DeleteUserApiKeyResponse]
     """Ends a user's API key at once."""
+    CreateVirtualKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateVirtualKeyRequest, _admin_pb2.CreateVirtualKeyResponse]
+    """Makes a virtual key. Its secret is in this answer and never again."""
+    ListVirtualKeys: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListVirtualKeysRequest, _admin_pb2.ListVirtualKeysResponse]
+    """Lists virtual keys, without their secrets: an administrator's answer has everybody's, other people's
+    has their own.
+    """
+    GetVirtualKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetVirtualKeyRequest, _admin_pb2.GetVirtualKeyResponse]
+    """Returns one virtual key, for an administrator or its user."""
+    UpdateVirtualKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateVirtualKeyRequest, _admin_pb2.UpdateVirtualKeyResponse]
+    """Changes a virtual key. What changes counts for the requests that come afterwards, on every replica
+    within a second.
+    """
+    DeleteVirtualKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteVirtualKeyRequest, _admin_pb2.DeleteVirtualKeyResponse]
+    """Revokes a virtual key for good. Its record stays, so that the accounts still name it."""
     ListProviders: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListProvidersRequest, _admin_pb2.ListProvidersResponse]
     """Lists the providers, with the models that each has now."""
     GetProvider: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetProviderRequest, _admin_pb2.GetProviderResponse]
@@ -67,13 +82,55 @@ class AdminServiceStub:
     """Adds a model to a provider by hand, for one that its list of models leaves out."""
     DeleteModelEntry: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteModelEntryRequest, _admin_pb2.DeleteModelEntryResponse]
     """Removes a model that was added by hand."""
+    ListLimits: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListLimitsRequest, _admin_pb2.ListLimitsResponse]
+    """Lists the limits."""
+    GetLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetLimitRequest, _admin_pb2.GetLimitResponse]
+    """Returns one limit."""
+    CreateLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateLimitRequest, _admin_pb2.CreateLimitResponse]
+    """Sets limits for a scope that has none; fails with NAME_EXISTS where it has some."""
+    UpdateLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateLimitRequest, _admin_pb2.UpdateLimitResponse]
+    """Changes a limit. It holds for the requests that come afterwards, on every replica within a second; what was
+    counted stays counted.
+    """
+    DeleteLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteLimitRequest, _admin_pb2.DeleteLimitResponse]
+    """Removes a limit."""
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_budget_pb2.ListBudgetsRequest, _budget_pb2.ListBudgetsResponse]
+    """Lists budgets, with what they have spent."""
+    GetBudget: _grpc.UnaryUnaryMultiCallable[_budget_pb2.GetBudgetRequest, _budget_pb2.GetBudgetResponse]
+    """Returns one budget."""
+    CreateBudget: _grpc.UnaryUnaryMultiCallable[_budget_pb2.CreateBudgetRequest, _budget_pb2.CreateBudgetResponse]
+    """Makes a budget; fails with NAME_EXISTS where its scope has one of that period."""
+    UpdateBudget: _grpc.UnaryUnaryMultiCallable[_budget_pb2.UpdateBudgetRequest, _budget_pb2.UpdateBudgetResponse]
+    """Changes a budget, on every replica within a second."""
+    DeleteBudget: _grpc.UnaryUnaryMultiCallable[_budget_pb2.DeleteBudgetRequest, _budget_pb2.DeleteBudgetResponse]
+    """Removes a budget; its ledger stays."""
+    AdjustBalance: _grpc.UnaryUnaryMultiCallable[_budget_pb2.AdjustBalanceRequest, _budget_pb2.AdjustBalanceResponse]
+    """Puts the present balance of a budget right, by a new entry of the ledger."""
+    ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_budget_pb2.ListLedgerEntriesRequest, _budget_pb2.ListLedgerEntriesResponse]
+    """Lists entries of the ledger, newest first."""
+    ListPrices: _grpc.UnaryUnaryMultiCallable[_budget_pb2.ListPricesRequest, _budget_pb2.ListPricesResponse]
+    """Lists the prices that were set over the API or by command."""
+    CreatePrice: _grpc.UnaryUnaryMultiCallable[_budget_pb2.CreatePriceRequest, _budget_pb2.CreatePriceResponse]
+    """Sets a price from a day on, on every replica within a second; fails with NAME_EXISTS where there is one for the
+    same models from that day. Records that exist keep their cost.
+    """
+    DeletePrice: _grpc.UnaryUnaryMultiCallable[_budget_pb2.DeletePriceRequest, _budget_pb2.DeletePriceResponse]
+    """Removes a price."""
+    ListWebhooks: _grpc.UnaryUnaryMultiCallable[_budget_pb2.ListWebhooksRequest, _budget_pb2.ListWebhooksResponse]
+    """Lists the webhooks that are told of budgets."""
+    CreateWebhook: _grpc.UnaryUnaryMultiCallable[_budget_pb2.CreateWebhookRequest, _budget_pb2.CreateWebhookResponse]
+    """Makes a webhook. Its secret is in this answer and never again."""
+    UpdateWebhook: _grpc.UnaryUnaryMultiCallable[_budget_pb2.UpdateWebhookRequest, _budget_pb2.UpdateWebhookResponse]
+    """Changes a webhook."""
+    DeleteWebhook: _grpc.UnaryUnaryMultiCallable[_budget_pb2.DeleteWebhookRequest, _budget_pb2.DeleteWebhookResponse]
+    """Removes a webhook."""
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetMetricsRequest, _admin_pb2.GetMetricsResponse]
     """Returns this process's metrics in Prometheus's text format."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
     """AdminService is how administrators run the router: users, and the providers that models come from.
-    Any user may list providers; everything else needs an administrator.
+    Any user may list providers, and see the virtual keys that are theirs; everything else needs an administrator.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -91,6 +148,20 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists a user's API keys, without their secrets."""
     DeleteUserApiKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteUserApiKeyRequest, _admin_pb2.DeleteUserApiKeyResponse]  # type: ignore[assignment]
     """Ends a user's API key at once."""
+    CreateVirtualKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateVirtualKeyRequest, _admin_pb2.CreateVirtualKeyResponse]  # type: ignore[assignment]
+    """Makes a virtual key. Its secret is in this answer and never again."""
+    ListVirtualKeys: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListVirtualKeysRequest, _admin_pb2.ListVirtualKeysResponse]  # type: ignore[assignment]
+    """Lists virtual keys, without their secrets: an administrator's answer has everybody's, other people's
+    has their own.
+    """
+    GetVirtualKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetVirtualKeyRequest, _admin_pb2.GetVirtualKeyResponse]  # type: ignore[assignment]
+    """Returns one virtual key, for an administrator or its user."""
+    UpdateVirtualKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateVirtualKeyRequest, _admin_pb2.UpdateVirtualKeyResponse]  # type: ignore[assignment]
+    """Changes a virtual key. What changes counts for the requests that come afterwards, on every replica
+    within a second.
+    """
+    DeleteVirtualKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteVirtualKeyRequest, _admin_pb2.DeleteVirtualKeyResponse]  # type: ignore[assignment]
+    """Revokes a virtual key for good. Its record stays, so that the accounts still name it."""
     ListProviders: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListProvidersRequest, _admin_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the providers, with the models that each has now."""
     GetProvider: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetProviderRequest, _admin_pb2.GetProviderResponse]  # type: ignore[assignment]
@@ -109,12 +180,54 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Adds a model to a provider by hand, for one that its list of models leaves out."""
     DeleteModelEntry: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteModelEntryRequest, _admin_pb2.DeleteModelEntryResponse]  # type: ignore[assignment]
     """Removes a model that was added by hand."""
+    ListLimits: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListLimitsRequest, _admin_pb2.ListLimitsResponse]  # type: ignore[assignment]
+    """Lists the limits."""
+    GetLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetLimitRequest, _admin_pb2.GetLimitResponse]  # type: ignore[assignment]
+    """Returns one limit."""
+    CreateLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateLimitRequest, _admin_pb2.CreateLimitResponse]  # type: ignore[assignment]
+    """Sets limits for a scope that has none; fails with NAME_EXISTS where it has some."""
+    UpdateLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateLimitRequest, _admin_pb2.UpdateLimitResponse]  # type: ignore[assignment]
+    """Changes a limit. It holds for the requests that come afterwards, on every replica within a second; what was
+    counted stays counted.
+    """
+    DeleteLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteLimitRequest, _admin_pb2.DeleteLimitResponse]  # type: ignore[assignment]
+    """Removes a limit."""
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_budget_pb2.ListBudgetsRequest, _budget_pb2.ListBudgetsResponse]  # type: ignore[assignment]
+    """Lists budgets, with what they have spent."""
+    GetBudget: _aio.UnaryUnaryMultiCallable[_budget_pb2.GetBudgetRequest, _budget_pb2.GetBudgetResponse]  # type: ignore[assignment]
+    """Returns one budget."""
+    CreateBudget: _aio.UnaryUnaryMultiCallable[_budget_pb2.CreateBudgetRequest, _budget_pb2.CreateBudgetResponse]  # type: ignore[assignment]
+    """Makes a budget; fails with NAME_EXISTS where its scope has one of that period."""
+    UpdateBudget: _aio.UnaryUnaryMultiCallable[_budget_pb2.UpdateBudgetRequest, _budget_pb2.UpdateBudgetResponse]  # type: ignore[assignment]
+    """Changes a budget, on every replica within a second."""
+    DeleteBudget: _aio.UnaryUnaryMultiCallable[_budget_pb2.DeleteBudgetRequest, _budget_pb2.DeleteBudgetResponse]  # type: ignore[assignment]
+    """Removes a budget; its ledger stays."""
+    AdjustBalance: _aio.UnaryUnaryMultiCallable[_budget_pb2.AdjustBalanceRequest, _budget_pb2.AdjustBalanceResponse]  # type: ignore[assignment]
+    """Puts the present balance of a budget right, by a new entry of the ledger."""
+    ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_budget_pb2.ListLedgerEntriesRequest, _budget_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
+    """Lists entries of the ledger, newest first."""
+    ListPrices: _aio.UnaryUnaryMultiCallable[_budget_pb2.ListPricesRequest, _budget_pb2.ListPricesResponse]  # type: ignore[assignment]
+    """Lists the prices that were set over the API or by command."""
+    CreatePrice: _aio.UnaryUnaryMultiCallable[_budget_pb2.CreatePriceRequest, _budget_pb2.CreatePriceResponse]  # type: ignore[assignment]
+    """Sets a price from a day on, on every replica within a second; fails with NAME_EXISTS where there is one for the
+    same models from that day. Records that exist keep their cost.
+    """
+    DeletePrice: _aio.UnaryUnaryMultiCallable[_budget_pb2.DeletePriceRequest, _budget_pb2.DeletePriceResponse]  # type: ignore[assignment]
+    """Removes a price."""
+    ListWebhooks: _aio.UnaryUnaryMultiCallable[_budget_pb2.ListWebhooksRequest, _budget_pb2.ListWebhooksResponse]  # type: ignore[assignment]
+    """Lists the webhooks that are told of budgets."""
+    CreateWebhook: _aio.UnaryUnaryMultiCallable[_budget_pb2.CreateWebhookRequest, _budget_pb2.CreateWebhookResponse]  # type: ignore[assignment]
+    """Makes a webhook. Its secret is in this answer and never again."""
+    UpdateWebhook: _aio.UnaryUnaryMultiCallable[_budget_pb2.UpdateWebhookRequest, _budget_pb2.UpdateWebhookResponse]  # type: ignore[assignment]
+    """Changes a webhook."""
+    DeleteWebhook: _aio.UnaryUnaryMultiCallable[_budget_pb2.DeleteWebhookRequest, _budget_pb2.DeleteWebhookResponse]  # type: ignore[assignment]
+    """Removes a webhook."""
     GetMetrics: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetMetricsRequest, _admin_pb2.GetMetricsResponse]  # type: ignore[assignment]
     """Returns this process's metrics in Prometheus's text format."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService is how administrators run the router: users, and the providers that models come from.
-    Any user may list providers; everything else needs an administrator.
+    Any user may list providers, and see the virtual keys that are theirs; everything else needs an administrator.
     """
 
     @_abc_1.abstractmethod
@@ -172,6 +285,50 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DeleteUserApiKeyResponse, _abc.Awaitable[_admin_pb2.DeleteUserApiKeyResponse]]:
         """Ends a user's API key at once."""
+
+    @_abc_1.abstractmethod
+    def CreateVirtualKey(
+        self,
+        request: _admin_pb2.CreateVirtualKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CreateVirtualKeyResponse, _abc.Awaitable[_admin_pb2.CreateVirtualKeyResponse]]:
+        """Makes a virtual key. Its secret is in this answer and never again."""
+
+    @_abc_1.abstractmethod
+    def ListVirtualKeys(
+        self,
+        request: _admin_pb2.ListVirtualKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListVirtualKeysResponse, _abc.Awaitable[_admin_pb2.ListVirtualKeysResponse]]:
+        """Lists virtual keys, without their secrets: an administrator's answer has everybody's, other people's
+        has their own.
+        """
+
+    @_abc_1.abstractmethod
+    def GetVirtualKey(
+        self,
+        request: _admin_pb2.GetVirtualKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetVirtualKeyResponse, _abc.Awaitable[_admin_pb2.GetVirtualKeyResponse]]:
+        """Returns one virtual key, for an administrator or its user."""
+
+    @_abc_1.abstractmethod
+    def UpdateVirtualKey(
+        self,
+        request: _admin_pb2.UpdateVirtualKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateVirtualKeyResponse, _abc.Awaitable[_admin_pb2.UpdateVirtualKeyResponse]]:
+        """Changes a virtual key. What changes counts for the requests that come afterwards, on every replica
+        within a second.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteVirtualKey(
+        self,
+        request: _admin_pb2.DeleteVirtualKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeleteVirtualKeyResponse, _abc.Awaitable[_admin_pb2.DeleteVirtualKeyResponse]]:
+        """Revokes a virtual key for good. Its record stays, so that the accounts still name it."""
 
     @_abc_1.abstractmethod
     def ListProviders(
@@ -238,6 +395,162 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DeleteModelEntryResponse, _abc.Awaitable[_admin_pb2.DeleteModelEntryResponse]]:
         """Removes a model that was added by hand."""
+
+    @_abc_1.abstractmethod
+    def ListLimits(
+        self,
+        request: _admin_pb2.ListLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListLimitsResponse, _abc.Awaitable[_admin_pb2.ListLimitsResponse]]:
+        """Lists the limits."""
+
+    @_abc_1.abstractmethod
+    def GetLimit(
+        self,
+        request: _admin_pb2.GetLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetLimitResponse, _abc.Awaitable[_admin_pb2.GetLimitResponse]]:
+        """Returns one limit."""
+
+    @_abc_1.abstractmethod
+    def CreateLimit(
+        self,
+        request: _admin_pb2.CreateLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CreateLimitResponse, _abc.Awaitable[_admin_pb2.CreateLimitResponse]]:
+        """Sets limits for a scope that has none; fails with NAME_EXISTS where it has some."""
+
+    @_abc_1.abstractmethod
+    def UpdateLimit(
+        self,
+        request: _admin_pb2.UpdateLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateLimitResponse, _abc.Awaitable[_admin_pb2.UpdateLimitResponse]]:
+        """Changes a limit. It holds for the requests that come afterwards, on every replica within a second; what was
+        counted stays counted.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteLimit(
+        self,
+        request: _admin_pb2.DeleteLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeleteLimitResponse, _abc.Awaitable[_admin_pb2.DeleteLimitResponse]]:
+        """Removes a limit."""
+
+    @_abc_1.abstractmethod
+    def ListBudgets(
+        self,
+        request: _budget_pb2.ListBudgetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.ListBudgetsResponse, _abc.Awaitable[_budget_pb2.ListBudgetsResponse]]:
+        """Lists budgets, with what they have spent."""
+
+    @_abc_1.abstractmethod
+    def GetBudget(
+        self,
+        request: _budget_pb2.GetBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.GetBudgetResponse, _abc.Awaitable[_budget_pb2.GetBudgetResponse]]:
+        """Returns one budget."""
+
+    @_abc_1.abstractmethod
+    def CreateBudget(
+        self,
+        request: _budget_pb2.CreateBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.CreateBudgetResponse, _abc.Awaitable[_budget_pb2.CreateBudgetResponse]]:
+        """Makes a budget; fails with NAME_EXISTS where its scope has one of that period."""
+
+    @_abc_1.abstractmethod
+    def UpdateBudget(
+        self,
+        request: _budget_pb2.UpdateBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.UpdateBudgetResponse, _abc.Awaitable[_budget_pb2.UpdateBudgetResponse]]:
+        """Changes a budget, on every replica within a second."""
+
+    @_abc_1.abstractmethod
+    def DeleteBudget(
+        self,
+        request: _budget_pb2.DeleteBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.DeleteBudgetResponse, _abc.Awaitable[_budget_pb2.DeleteBudgetResponse]]:
+        """Removes a budget; its ledger stays."""
+
+    @_abc_1.abstractmethod
+    def AdjustBalance(
+        self,
+        request: _budget_pb2.AdjustBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.AdjustBalanceResponse, _abc.Awaitable[_budget_pb2.AdjustBalanceResponse]]:
+        """Puts the present balance of a budget right, by a new entry of the ledger."""
+
+    @_abc_1.abstractmethod
+    def ListLedgerEntries(
+        self,
+        request: _budget_pb2.ListLedgerEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.ListLedgerEntriesResponse, _abc.Awaitable[_budget_pb2.ListLedgerEntriesResponse]]:
+        """Lists entries of the ledger, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListPrices(
+        self,
+        request: _budget_pb2.ListPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.ListPricesResponse, _abc.Awaitable[_budget_pb2.ListPricesResponse]]:
+        """Lists the prices that were set over the API or by command."""
+
+    @_abc_1.abstractmethod
+    def CreatePrice(
+        self,
+        request: _budget_pb2.CreatePriceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.CreatePriceResponse, _abc.Awaitable[_budget_pb2.CreatePriceResponse]]:
+        """Sets a price from a day on, on every replica within a second; fails with NAME_EXISTS where there is one for the
+        same models from that day. Records that exist keep their cost.
+        """
+
+    @_abc_1.abstractmethod
+    def DeletePrice(
+        self,
+        request: _budget_pb2.DeletePriceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.DeletePriceResponse, _abc.Awaitable[_budget_pb2.DeletePriceResponse]]:
+        """Removes a price."""
+
+    @_abc_1.abstractmethod
+    def ListWebhooks(
+        self,
+        request: _budget_pb2.ListWebhooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.ListWebhooksResponse, _abc.Awaitable[_budget_pb2.ListWebhooksResponse]]:
+        """Lists the webhooks that are told of budgets."""
+
+    @_abc_1.abstractmethod
+    def CreateWebhook(
+        self,
+        request: _budget_pb2.CreateWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.CreateWebhookResponse, _abc.Awaitable[_budget_pb2.CreateWebhookResponse]]:
+        """Makes a webhook. Its secret is in this answer and never again."""
+
+    @_abc_1.abstractmethod
+    def UpdateWebhook(
+        self,
+        request: _budget_pb2.UpdateWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.UpdateWebhookResponse, _abc.Awaitable[_budget_pb2.UpdateWebhookResponse]]:
+        """Changes a webhook."""
+
+    @_abc_1.abstractmethod
+    def DeleteWebhook(
+        self,
+        request: _budget_pb2.DeleteWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.DeleteWebhookResponse, _abc.Awaitable[_budget_pb2.DeleteWebhookResponse]]:
+        """Removes a webhook."""
 
     @_abc_1.abstractmethod
     def GetMetrics(

@@ -29,6 +29,8 @@ class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OPERATION_CHAT_COMPLETION: _ClassVar[Operation]
     OPERATION_COMPLETION: _ClassVar[Operation]
     OPERATION_EMBEDDING: _ClassVar[Operation]
+    OPERATION_MESSAGES: _ClassVar[Operation]
+    OPERATION_COUNT_TOKENS: _ClassVar[Operation]
 ROLE_UNSPECIFIED: Role
 ROLE_SYSTEM: Role
 ROLE_DEVELOPER: Role
@@ -43,6 +45,8 @@ OPERATION_UNSPECIFIED: Operation
 OPERATION_CHAT_COMPLETION: Operation
 OPERATION_COMPLETION: Operation
 OPERATION_EMBEDDING: Operation
+OPERATION_MESSAGES: Operation
+OPERATION_COUNT_TOKENS: Operation
 
 class ContentPart(_message.Message):
     __slots__ = ("text", "image", "audio", "file")
@@ -468,18 +472,20 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("id", "created", "owned_by", "offers", "route")
+    __slots__ = ("id", "created", "owned_by", "offers", "route", "operations")
     ID_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     OWNED_BY_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
+    OPERATIONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     created: int
     owned_by: str
     offers: _containers.RepeatedCompositeFieldContainer[ModelOffer]
     route: bool
-    def __init__(self, id: _Optional[str] = ..., created: _Optional[int] = ..., owned_by: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[ModelOffer, _Mapping]]] = ..., route: _Optional[bool] = ...) -> None: ...
+    operations: _containers.RepeatedScalarFieldContainer[Operation]
+    def __init__(self, id: _Optional[str] = ..., created: _Optional[int] = ..., owned_by: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[ModelOffer, _Mapping]]] = ..., route: _Optional[bool] = ..., operations: _Optional[_Iterable[_Union[Operation, str]]] = ...) -> None: ...
 
 class ModelOffer(_message.Message):
     __slots__ = ("provider_id", "provider_name", "name")
@@ -518,7 +524,7 @@ class CallerFrame(_message.Message):
     def __init__(self, call_id: _Optional[int] = ..., open: _Optional[_Union[CallOpen, _Mapping]] = ..., credit: _Optional[int] = ..., cancel: _Optional[_Union[CallCancel, _Mapping]] = ..., abandoned: _Optional[_Union[CallAbandoned, _Mapping]] = ...) -> None: ...
 
 class CallOpen(_message.Message):
-    __slots__ = ("request_id", "operation", "surface", "authorization", "api_key", "virtual_key", "session", "body", "timeout_ms", "never_stream")
+    __slots__ = ("request_id", "operation", "surface", "authorization", "api_key", "virtual_key", "session", "body", "timeout_ms", "never_stream", "headers")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -529,6 +535,7 @@ class CallOpen(_message.Message):
     BODY_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     NEVER_STREAM_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     operation: Operation
     surface: str
@@ -539,7 +546,8 @@ class CallOpen(_message.Message):
     body: bytes
     timeout_ms: int
     never_stream: bool
-    def __init__(self, request_id: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ..., surface: _Optional[str] = ..., authorization: _Optional[str] = ..., api_key: _Optional[str] = ..., virtual_key: _Optional[str] = ..., session: _Optional[str] = ..., body: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., never_stream: _Optional[bool] = ...) -> None: ...
+    headers: _containers.RepeatedCompositeFieldContainer[Header]
+    def __init__(self, request_id: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ..., surface: _Optional[str] = ..., authorization: _Optional[str] = ..., api_key: _Optional[str] = ..., virtual_key: _Optional[str] = ..., session: _Optional[str] = ..., body: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., never_stream: _Optional[bool] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ...) -> None: ...
 
 class CallCancel(_message.Message):
     __slots__ = ()

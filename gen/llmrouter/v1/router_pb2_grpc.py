@@ -132,7 +132,7 @@ class RouterServiceServicer:
     def Relay(self, request_iterator, context):
         """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
         facade uses and the fastest way in for any service: requests and answers are the exact bytes of
-        the OpenAI API. Each call authenticates with the credentials in its `open` frame, or else with
+        the OpenAI API, or of Anthropic's. Each call authenticates with the credentials in its `open` frame, or else with
         those in the stream's metadata.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

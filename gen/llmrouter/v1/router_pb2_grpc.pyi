@@ -56,7 +56,7 @@ class RouterServiceStub:
     Relay: _grpc.StreamStreamMultiCallable[_router_pb2.RelayRequest, _router_pb2.RelayResponse]
     """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
     facade uses and the fastest way in for any service: requests and answers are the exact bytes of
-    the OpenAI API. Each call authenticates with the credentials in its `open` frame, or else with
+    the OpenAI API, or of Anthropic's. Each call authenticates with the credentials in its `open` frame, or else with
     those in the stream's metadata.
     """
 
@@ -88,7 +88,7 @@ class RouterServiceAsyncStub(RouterServiceStub):
     Relay: _aio.StreamStreamMultiCallable[_router_pb2.RelayRequest, _router_pb2.RelayResponse]  # type: ignore[assignment]
     """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
     facade uses and the fastest way in for any service: requests and answers are the exact bytes of
-    the OpenAI API. Each call authenticates with the credentials in its `open` frame, or else with
+    the OpenAI API, or of Anthropic's. Each call authenticates with the credentials in its `open` frame, or else with
     those in the stream's metadata.
     """
 
@@ -159,7 +159,7 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_router_pb2.RelayResponse], _abc.AsyncIterator[_router_pb2.RelayResponse]]:
         """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
         facade uses and the fastest way in for any service: requests and answers are the exact bytes of
-        the OpenAI API. Each call authenticates with the credentials in its `open` frame, or else with
+        the OpenAI API, or of Anthropic's. Each call authenticates with the credentials in its `open` frame, or else with
         those in the stream's metadata.
         """
 

@@ -23,28 +23,51 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from llmrouter.v1 import budget_pb2 as llmrouter_dot_v1_dot_budget__pb2
 from llmrouter.v1 import router_pb2 as llmrouter_dot_v1_dot_router__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18llmrouter/v1/usage.proto\x12\x0cllmrouter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19llmrouter/v1/router.proto\"\x80\x01\n\x0fGetStatsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10GetStatsResponse\x12\x10\n\x08requests\x18\x01 \x01(\x03\x12\x0e\n\x06\x61vg_ms\x18\x02 \x01(\x01\x12\x11\n\ttokens_in\x18\x03 \x01(\x03\x12\x12\n\ntokens_out\x18\x04 \x01(\x03\x12\x10\n\x08messages\x18\x05 \x01(\x03\x12\x14\n\x0c\x63ost_nanousd\x18\x06 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\x03\"\xbc\x04\n\x0bUsageRecord\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x04 \x01(\x03\x12\x15\n\rcredential_id\x18\x05 \x01(\x03\x12\x0f\n\x07surface\x18\x06 \x01(\t\x12*\n\toperation\x18\x07 \x01(\x0e\x32\x17.llmrouter.v1.Operation\x12\x17\n\x0frequested_model\x18\x08 \x01(\t\x12\x10\n\x08provider\x18\t \x01(\t\x12\r\n\x05model\x18\n \x01(\t\x12\x13\n\x0bstatus_code\x18\x0b \x01(\x05\x12&\n\x07outcome\x18\x0c \x01(\x0e\x32\x15.llmrouter.v1.Outcome\x12\x14\n\x0c\x65rror_reason\x18\r \x01(\t\x12\x10\n\x08streamed\x18\x0e \x01(\x08\x12\x10\n\x08\x61ttempts\x18\x0f \x01(\x05\x12\x12\n\nlatency_ms\x18\x10 \x01(\x01\x12\x14\n\x07ttft_ms\x18\x11 \x01(\x01H\x00\x88\x01\x01\x12(\n\x06tokens\x18\x12 \x01(\x0b\x32\x18.llmrouter.v1.TokenUsage\x12\x19\n\x0c\x63ost_nanousd\x18\x13 \x01(\x03H\x01\x88\x01\x01\x12\x14\n\x0cprice_source\x18\x14 \x01(\t\x12\x10\n\x08messages\x18\x15 \x01(\x05\x12\x13\n\x0bprompt_hash\x18\x16 \x01(\tB\n\n\x08_ttft_msB\x0f\n\r_cost_nanousd\"\x90\x02\n\x17ListUsageRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\x03\x12\x15\n\rcredential_id\x18\x04 \x01(\x03\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\x13\n\x0bstatus_code\x18\t \x01(\x05\x12\x12\n\nrequest_id\x18\n \x01(\t\"_\n\x18ListUsageRecordsResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.llmrouter.v1.UsageRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8a\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x13\n\x0fOUTCOME_HUNG_UP\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x12\x10\n\x0cOUTCOME_LOST\x10\x05\x32\xbc\x01\n\x0cUsageService\x12I\n\x08GetStats\x12\x1d.llmrouter.v1.GetStatsRequest\x1a\x1e.llmrouter.v1.GetStatsResponse\x12\x61\n\x10ListUsageRecords\x12%.llmrouter.v1.ListUsageRecordsRequest\x1a&.llmrouter.v1.ListUsageRecordsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18llmrouter/v1/usage.proto\x12\x0cllmrouter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19llmrouter/v1/budget.proto\x1a\x19llmrouter/v1/router.proto\"\x9d\x01\n\x0fGetStatsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x61\x64ministrators_only\x18\x04 \x01(\x08\"\x95\x01\n\x10GetStatsResponse\x12\x10\n\x08requests\x18\x01 \x01(\x03\x12\x0e\n\x06\x61vg_ms\x18\x02 \x01(\x01\x12\x11\n\ttokens_in\x18\x03 \x01(\x03\x12\x12\n\ntokens_out\x18\x04 \x01(\x03\x12\x10\n\x08messages\x18\x05 \x01(\x03\x12\x14\n\x0c\x63ost_nanousd\x18\x06 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\x03\"\xf9\x04\n\x0bUsageRecord\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x04 \x01(\x03\x12\x15\n\rcredential_id\x18\x05 \x01(\x03\x12\x0f\n\x07surface\x18\x06 \x01(\t\x12*\n\toperation\x18\x07 \x01(\x0e\x32\x17.llmrouter.v1.Operation\x12\x17\n\x0frequested_model\x18\x08 \x01(\t\x12\x10\n\x08provider\x18\t \x01(\t\x12\r\n\x05model\x18\n \x01(\t\x12\x13\n\x0bstatus_code\x18\x0b \x01(\x05\x12&\n\x07outcome\x18\x0c \x01(\x0e\x32\x15.llmrouter.v1.Outcome\x12\x14\n\x0c\x65rror_reason\x18\r \x01(\t\x12\x10\n\x08streamed\x18\x0e \x01(\x08\x12\x10\n\x08\x61ttempts\x18\x0f \x01(\x05\x12\x12\n\nlatency_ms\x18\x10 \x01(\x01\x12\x14\n\x07ttft_ms\x18\x11 \x01(\x01H\x00\x88\x01\x01\x12(\n\x06tokens\x18\x12 \x01(\x0b\x32\x18.llmrouter.v1.TokenUsage\x12\x19\n\x0c\x63ost_nanousd\x18\x13 \x01(\x03H\x01\x88\x01\x01\x12\x14\n\x0cprice_source\x18\x14 \x01(\t\x12\x10\n\x08messages\x18\x15 \x01(\x05\x12\x13\n\x0bprompt_hash\x18\x16 \x01(\t\x12\x0f\n\x07project\x18\x17 \x01(\t\x12\x12\n\nuser_email\x18\x18 \x01(\t\x12\x16\n\x0evirtual_key_id\x18\x19 \x01(\x03\x42\n\n\x08_ttft_msB\x0f\n\r_cost_nanousd\"\xee\x02\n\x17ListUsageRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\x03\x12\x15\n\rcredential_id\x18\x04 \x01(\x03\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\x13\n\x0bstatus_code\x18\t \x01(\x05\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07project\x18\x0b \x01(\t\x12&\n\x07outcome\x18\x0c \x01(\x0e\x32\x15.llmrouter.v1.Outcome\x12\x11\n\tbefore_id\x18\r \x01(\x03\x12\x10\n\x08\x61\x66ter_id\x18\x0e \x01(\x03\"_\n\x18ListUsageRecordsResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.llmrouter.v1.UsageRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x14\n\x12GetOverviewRequest\"\xaf\x02\n\x13GetOverviewResponse\x12\x1b\n\x13spend_today_nanousd\x18\x01 \x01(\x03\x12\x1b\n\x13spend_month_nanousd\x18\x02 \x01(\x03\x12\x1a\n\x12spend_year_nanousd\x18\x03 \x01(\x03\x12\x1e\n\x16\x66orecast_month_nanousd\x18\x04 \x01(\x03\x12\x10\n\x08requests\x18\x05 \x01(\x03\x12\x0e\n\x06tokens\x18\x06 \x01(\x03\x12*\n\ttop_users\x18\x07 \x03(\x0b\x32\x17.llmrouter.v1.UserSpend\x12\x30\n\x0ctop_projects\x18\x08 \x03(\x0b\x32\x1a.llmrouter.v1.ProjectSpend\x12\"\n\x05waste\x18\t \x01(\x0b\x32\x13.llmrouter.v1.Waste\"X\n\tUserSpend\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12\x12\n\nuser_email\x18\x02 \x01(\t\x12\x14\n\x0c\x63ost_nanousd\x18\x03 \x01(\x03\x12\x10\n\x08requests\x18\x04 \x01(\x03\"G\n\x0cProjectSpend\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x63ost_nanousd\x18\x02 \x01(\x03\x12\x10\n\x08requests\x18\x03 \x01(\x03\"a\n\x05Waste\x12\x0f\n\x07repeats\x18\x01 \x01(\x03\x12\x14\n\x0c\x63ost_nanousd\x18\x02 \x01(\x03\x12\x31\n\x0btop_prompts\x18\x03 \x03(\x0b\x32\x1c.llmrouter.v1.RepeatedPrompt\"L\n\x0eRepeatedPrompt\x12\x13\n\x0bprompt_hash\x18\x01 \x01(\t\x12\x0f\n\x07repeats\x18\x02 \x01(\x03\x12\x14\n\x0c\x63ost_nanousd\x18\x03 \x01(\x03\"\x84\x03\n\x19\x45xportUsageRecordsRequest\x12*\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1a.llmrouter.v1.ExportFormat\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0f\n\x07user_id\x18\x03 \x01(\x03\x12\x15\n\rcredential_id\x18\x04 \x01(\x03\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\x13\n\x0bstatus_code\x18\t \x01(\x05\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07project\x18\x0b \x01(\t\x12&\n\x07outcome\x18\x0c \x01(\x0e\x32\x15.llmrouter.v1.Outcome\x12\x11\n\tbefore_id\x18\r \x01(\x03\x12\x10\n\x08\x61\x66ter_id\x18\x0e \x01(\x03\"*\n\x1a\x45xportUsageRecordsResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xc0\x02\n\x11WatchUsageRequest\x12\x15\n\x08\x61\x66ter_id\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07user_id\x18\x03 \x01(\x03\x12\x15\n\rcredential_id\x18\x04 \x01(\x03\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\x13\n\x0bstatus_code\x18\t \x01(\x05\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07project\x18\x0b \x01(\t\x12&\n\x07outcome\x18\x0c \x01(\x0e\x32\x15.llmrouter.v1.OutcomeB\x0b\n\t_after_id\"R\n\x12WatchUsageResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.llmrouter.v1.UsageRecord\x12\x10\n\x08position\x18\x02 \x01(\x03*\x8a\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ANSWERED\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x13\n\x0fOUTCOME_HUNG_UP\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x12\x10\n\x0cOUTCOME_LOST\x10\x05*^\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XPORT_FORMAT_CSV\x10\x01\x12\x18\n\x14\x45XPORT_FORMAT_NDJSON\x10\x02\x32\xf4\x05\n\x0cUsageService\x12I\n\x08GetStats\x12\x1d.llmrouter.v1.GetStatsRequest\x1a\x1e.llmrouter.v1.GetStatsResponse\x12\x61\n\x10ListUsageRecords\x12%.llmrouter.v1.ListUsageRecordsRequest\x1a&.llmrouter.v1.ListUsageRecordsResponse\x12R\n\x0bGetOverview\x12 .llmrouter.v1.GetOverviewRequest\x1a!.llmrouter.v1.GetOverviewResponse\x12i\n\x12\x45xportUsageRecords\x12\'.llmrouter.v1.ExportUsageRecordsRequest\x1a(.llmrouter.v1.ExportUsageRecordsResponse0\x01\x12Q\n\nWatchUsage\x12\x1f.llmrouter.v1.WatchUsageRequest\x1a .llmrouter.v1.WatchUsageResponse0\x01\x12\x46\n\x07Reserve\x12\x1c.llmrouter.v1.ReserveRequest\x1a\x1d.llmrouter.v1.ReserveResponse\x12\x43\n\x06Settle\x12\x1b.llmrouter.v1.SettleRequest\x1a\x1c.llmrouter.v1.SettleResponse\x12\x46\n\x07Release\x12\x1c.llmrouter.v1.ReleaseRequest\x1a\x1d.llmrouter.v1.ReleaseResponse\x12O\n\nGetBalance\x12\x1f.llmrouter.v1.GetBalanceRequest\x1a .llmrouter.v1.GetBalanceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llmrouter.v1.usage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1333
-  _globals['_OUTCOME']._serialized_end=1471
-  _globals['_GETSTATSREQUEST']._serialized_start=103
-  _globals['_GETSTATSREQUEST']._serialized_end=231
-  _globals['_GETSTATSRESPONSE']._serialized_start=234
-  _globals['_GETSTATSRESPONSE']._serialized_end=383
-  _globals['_USAGERECORD']._serialized_start=386
-  _globals['_USAGERECORD']._serialized_end=958
-  _globals['_LISTUSAGERECORDSREQUEST']._serialized_start=961
-  _globals['_LISTUSAGERECORDSREQUEST']._serialized_end=1233
-  _globals['_LISTUSAGERECORDSRESPONSE']._serialized_start=1235
-  _globals['_LISTUSAGERECORDSRESPONSE']._serialized_end=1330
-  _globals['_USAGESERVICE']._serialized_start=1474
-  _globals['_USAGESERVICE']._serialized_end=1662
+  _globals['_OUTCOME']._serialized_start=3054
+  _globals['_OUTCOME']._serialized_end=3192
+  _globals['_EXPORTFORMAT']._serialized_start=3194
+  _globals['_EXPORTFORMAT']._serialized_end=3288
+  _globals['_GETSTATSREQUEST']._serialized_start=130
+  _globals['_GETSTATSREQUEST']._serialized_end=287
+  _globals['_GETSTATSRESPONSE']._serialized_start=290
+  _globals['_GETSTATSRESPONSE']._serialized_end=439
+  _globals['_USAGERECORD']._serialized_start=442
+  _globals['_USAGERECORD']._serialized_end=1075
+  _globals['_LISTUSAGERECORDSREQUEST']._serialized_start=1078
+  _globals['_LISTUSAGERECORDSREQUEST']._serialized_end=1444
+  _globals['_LISTUSAGERECORDSRESPONSE']._serialized_start=1446
+  _globals['_LISTUSAGERECORDSRESPONSE']._serialized_end=1541
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=1543
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=1563
+  _globals['_GETOVERVIEWRESPONSE']._serialized_start=1566
+  _globals['_GETOVERVIEWRESPONSE']._serialized_end=1869
+  _globals['_USERSPEND']._serialized_start=1871
+  _globals['_USERSPEND']._serialized_end=1959
+  _globals['_PROJECTSPEND']._serialized_start=1961
+  _globals['_PROJECTSPEND']._serialized_end=2032
+  _globals['_WASTE']._serialized_start=2034
+  _globals['_WASTE']._serialized_end=2131
+  _globals['_REPEATEDPROMPT']._serialized_start=2133
+  _globals['_REPEATEDPROMPT']._serialized_end=2209
+  _globals['_EXPORTUSAGERECORDSREQUEST']._serialized_start=2212
+  _globals['_EXPORTUSAGERECORDSREQUEST']._serialized_end=2600
+  _globals['_EXPORTUSAGERECORDSRESPONSE']._serialized_start=2602
+  _globals['_EXPORTUSAGERECORDSRESPONSE']._serialized_end=2644
+  _globals['_WATCHUSAGEREQUEST']._serialized_start=2647
+  _globals['_WATCHUSAGEREQUEST']._serialized_end=2967
+  _globals['_WATCHUSAGERESPONSE']._serialized_start=2969
+  _globals['_WATCHUSAGERESPONSE']._serialized_end=3051
+  _globals['_USAGESERVICE']._serialized_start=3291
+  _globals['_USAGESERVICE']._serialized_end=4047
 # @@protoc_insertion_point(module_scope)

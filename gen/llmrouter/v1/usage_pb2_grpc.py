@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from llmrouter.v1 import budget_pb2 as llmrouter_dot_v1_dot_budget__pb2
 from llmrouter.v1 import usage_pb2 as llmrouter_dot_v1_dot_usage__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -45,6 +46,41 @@ class UsageServiceStub:
                 request_serializer=llmrouter_dot_v1_dot_usage__pb2.ListUsageRecordsRequest.SerializeToString,
                 response_deserializer=llmrouter_dot_v1_dot_usage__pb2.ListUsageRecordsResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/llmrouter.v1.UsageService/GetOverview',
+                request_serializer=llmrouter_dot_v1_dot_usage__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_usage__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
+        self.ExportUsageRecords = channel.unary_stream(
+                '/llmrouter.v1.UsageService/ExportUsageRecords',
+                request_serializer=llmrouter_dot_v1_dot_usage__pb2.ExportUsageRecordsRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_usage__pb2.ExportUsageRecordsResponse.FromString,
+                _registered_method=True)
+        self.WatchUsage = channel.unary_stream(
+                '/llmrouter.v1.UsageService/WatchUsage',
+                request_serializer=llmrouter_dot_v1_dot_usage__pb2.WatchUsageRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_usage__pb2.WatchUsageResponse.FromString,
+                _registered_method=True)
+        self.Reserve = channel.unary_unary(
+                '/llmrouter.v1.UsageService/Reserve',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.ReserveRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.ReserveResponse.FromString,
+                _registered_method=True)
+        self.Settle = channel.unary_unary(
+                '/llmrouter.v1.UsageService/Settle',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.SettleRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.SettleResponse.FromString,
+                _registered_method=True)
+        self.Release = channel.unary_unary(
+                '/llmrouter.v1.UsageService/Release',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.ReleaseResponse.FromString,
+                _registered_method=True)
+        self.GetBalance = channel.unary_unary(
+                '/llmrouter.v1.UsageService/GetBalance',
+                request_serializer=llmrouter_dot_v1_dot_budget__pb2.GetBalanceRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_budget__pb2.GetBalanceResponse.FromString,
+                _registered_method=True)
 
 
 class UsageServiceServicer:
@@ -65,6 +101,57 @@ class UsageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOverview(self, request, context):
+        """Answers what was spent, by whom, for what, and for which repeated prompts: a user's own, or everybody's for an
+        administrator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportUsageRecords(self, request, context):
+        """Sends usage records as a file, the newest first, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchUsage(self, request, context):
+        """Sends usage records as they are stored, the oldest first, until the caller goes or its credential ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reserve(self, request, context):
+        """Holds money under the caller's budgets for work outside of the router. Fails with BUDGET_EXCEEDED where
+        one of them has no room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Settle(self, request, context):
+        """Pays a reservation at what the work really cost; the rest is free again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Release(self, request, context):
+        """Gives a reservation back, for work that cost nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBalance(self, request, context):
+        """Returns what the caller's budgets have left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UsageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +164,41 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     servicer.ListUsageRecords,
                     request_deserializer=llmrouter_dot_v1_dot_usage__pb2.ListUsageRecordsRequest.FromString,
                     response_serializer=llmrouter_dot_v1_dot_usage__pb2.ListUsageRecordsResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=llmrouter_dot_v1_dot_usage__pb2.GetOverviewRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_usage__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'ExportUsageRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportUsageRecords,
+                    request_deserializer=llmrouter_dot_v1_dot_usage__pb2.ExportUsageRecordsRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_usage__pb2.ExportUsageRecordsResponse.SerializeToString,
+            ),
+            'WatchUsage': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchUsage,
+                    request_deserializer=llmrouter_dot_v1_dot_usage__pb2.WatchUsageRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_usage__pb2.WatchUsageResponse.SerializeToString,
+            ),
+            'Reserve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reserve,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.ReserveRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.ReserveResponse.SerializeToString,
+            ),
+            'Settle': grpc.unary_unary_rpc_method_handler(
+                    servicer.Settle,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.SettleRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.SettleResponse.SerializeToString,
+            ),
+            'Release': grpc.unary_unary_rpc_method_handler(
+                    servicer.Release,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.ReleaseRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.ReleaseResponse.SerializeToString,
+            ),
+            'GetBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBalance,
+                    request_deserializer=llmrouter_dot_v1_dot_budget__pb2.GetBalanceRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_budget__pb2.GetBalanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +256,195 @@ class UsageService:
             '/llmrouter.v1.UsageService/ListUsageRecords',
             llmrouter_dot_v1_dot_usage__pb2.ListUsageRecordsRequest.SerializeToString,
             llmrouter_dot_v1_dot_usage__pb2.ListUsageRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/GetOverview',
+            llmrouter_dot_v1_dot_usage__pb2.GetOverviewRequest.SerializeToString,
+            llmrouter_dot_v1_dot_usage__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportUsageRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/ExportUsageRecords',
+            llmrouter_dot_v1_dot_usage__pb2.ExportUsageRecordsRequest.SerializeToString,
+            llmrouter_dot_v1_dot_usage__pb2.ExportUsageRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/WatchUsage',
+            llmrouter_dot_v1_dot_usage__pb2.WatchUsageRequest.SerializeToString,
+            llmrouter_dot_v1_dot_usage__pb2.WatchUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reserve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/Reserve',
+            llmrouter_dot_v1_dot_budget__pb2.ReserveRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Settle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/Settle',
+            llmrouter_dot_v1_dot_budget__pb2.SettleRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.SettleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Release(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/Release',
+            llmrouter_dot_v1_dot_budget__pb2.ReleaseRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.ReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.UsageService/GetBalance',
+            llmrouter_dot_v1_dot_budget__pb2.GetBalanceRequest.SerializeToString,
+            llmrouter_dot_v1_dot_budget__pb2.GetBalanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

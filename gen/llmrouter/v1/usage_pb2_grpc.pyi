@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from llmrouter.v1 import budget_pb2 as _budget_pb2
 from llmrouter.v1 import usage_pb2 as _usage_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -37,6 +38,24 @@ class UsageServiceStub:
     """Sums up usage over a span of time."""
     ListUsageRecords: _grpc.UnaryUnaryMultiCallable[_usage_pb2.ListUsageRecordsRequest, _usage_pb2.ListUsageRecordsResponse]
     """Lists usage records, newest first."""
+    GetOverview: _grpc.UnaryUnaryMultiCallable[_usage_pb2.GetOverviewRequest, _usage_pb2.GetOverviewResponse]
+    """Answers what was spent, by whom, for what, and for which repeated prompts: a user's own, or everybody's for an
+    administrator.
+    """
+    ExportUsageRecords: _grpc.UnaryStreamMultiCallable[_usage_pb2.ExportUsageRecordsRequest, _usage_pb2.ExportUsageRecordsResponse]
+    """Sends usage records as a file, the newest first, in pieces."""
+    WatchUsage: _grpc.UnaryStreamMultiCallable[_usage_pb2.WatchUsageRequest, _usage_pb2.WatchUsageResponse]
+    """Sends usage records as they are stored, the oldest first, until the caller goes or its credential ends."""
+    Reserve: _grpc.UnaryUnaryMultiCallable[_budget_pb2.ReserveRequest, _budget_pb2.ReserveResponse]
+    """Holds money under the caller's budgets for work outside of the router. Fails with BUDGET_EXCEEDED where
+    one of them has no room.
+    """
+    Settle: _grpc.UnaryUnaryMultiCallable[_budget_pb2.SettleRequest, _budget_pb2.SettleResponse]
+    """Pays a reservation at what the work really cost; the rest is free again."""
+    Release: _grpc.UnaryUnaryMultiCallable[_budget_pb2.ReleaseRequest, _budget_pb2.ReleaseResponse]
+    """Gives a reservation back, for work that cost nothing."""
+    GetBalance: _grpc.UnaryUnaryMultiCallable[_budget_pb2.GetBalanceRequest, _budget_pb2.GetBalanceResponse]
+    """Returns what the caller's budgets have left."""
 
 @_typing.type_check_only
 class UsageServiceAsyncStub(UsageServiceStub):
@@ -47,6 +66,24 @@ class UsageServiceAsyncStub(UsageServiceStub):
     """Sums up usage over a span of time."""
     ListUsageRecords: _aio.UnaryUnaryMultiCallable[_usage_pb2.ListUsageRecordsRequest, _usage_pb2.ListUsageRecordsResponse]  # type: ignore[assignment]
     """Lists usage records, newest first."""
+    GetOverview: _aio.UnaryUnaryMultiCallable[_usage_pb2.GetOverviewRequest, _usage_pb2.GetOverviewResponse]  # type: ignore[assignment]
+    """Answers what was spent, by whom, for what, and for which repeated prompts: a user's own, or everybody's for an
+    administrator.
+    """
+    ExportUsageRecords: _aio.UnaryStreamMultiCallable[_usage_pb2.ExportUsageRecordsRequest, _usage_pb2.ExportUsageRecordsResponse]  # type: ignore[assignment]
+    """Sends usage records as a file, the newest first, in pieces."""
+    WatchUsage: _aio.UnaryStreamMultiCallable[_usage_pb2.WatchUsageRequest, _usage_pb2.WatchUsageResponse]  # type: ignore[assignment]
+    """Sends usage records as they are stored, the oldest first, until the caller goes or its credential ends."""
+    Reserve: _aio.UnaryUnaryMultiCallable[_budget_pb2.ReserveRequest, _budget_pb2.ReserveResponse]  # type: ignore[assignment]
+    """Holds money under the caller's budgets for work outside of the router. Fails with BUDGET_EXCEEDED where
+    one of them has no room.
+    """
+    Settle: _aio.UnaryUnaryMultiCallable[_budget_pb2.SettleRequest, _budget_pb2.SettleResponse]  # type: ignore[assignment]
+    """Pays a reservation at what the work really cost; the rest is free again."""
+    Release: _aio.UnaryUnaryMultiCallable[_budget_pb2.ReleaseRequest, _budget_pb2.ReleaseResponse]  # type: ignore[assignment]
+    """Gives a reservation back, for work that cost nothing."""
+    GetBalance: _aio.UnaryUnaryMultiCallable[_budget_pb2.GetBalanceRequest, _budget_pb2.GetBalanceResponse]  # type: ignore[assignment]
+    """Returns what the caller's budgets have left."""
 
 class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
     """UsageService answers who used what. Users see their own usage, administrators everybody's."""
@@ -66,5 +103,65 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_usage_pb2.ListUsageRecordsResponse, _abc.Awaitable[_usage_pb2.ListUsageRecordsResponse]]:
         """Lists usage records, newest first."""
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _usage_pb2.GetOverviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_usage_pb2.GetOverviewResponse, _abc.Awaitable[_usage_pb2.GetOverviewResponse]]:
+        """Answers what was spent, by whom, for what, and for which repeated prompts: a user's own, or everybody's for an
+        administrator.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportUsageRecords(
+        self,
+        request: _usage_pb2.ExportUsageRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_usage_pb2.ExportUsageRecordsResponse], _abc.AsyncIterator[_usage_pb2.ExportUsageRecordsResponse]]:
+        """Sends usage records as a file, the newest first, in pieces."""
+
+    @_abc_1.abstractmethod
+    def WatchUsage(
+        self,
+        request: _usage_pb2.WatchUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_usage_pb2.WatchUsageResponse], _abc.AsyncIterator[_usage_pb2.WatchUsageResponse]]:
+        """Sends usage records as they are stored, the oldest first, until the caller goes or its credential ends."""
+
+    @_abc_1.abstractmethod
+    def Reserve(
+        self,
+        request: _budget_pb2.ReserveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.ReserveResponse, _abc.Awaitable[_budget_pb2.ReserveResponse]]:
+        """Holds money under the caller's budgets for work outside of the router. Fails with BUDGET_EXCEEDED where
+        one of them has no room.
+        """
+
+    @_abc_1.abstractmethod
+    def Settle(
+        self,
+        request: _budget_pb2.SettleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.SettleResponse, _abc.Awaitable[_budget_pb2.SettleResponse]]:
+        """Pays a reservation at what the work really cost; the rest is free again."""
+
+    @_abc_1.abstractmethod
+    def Release(
+        self,
+        request: _budget_pb2.ReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.ReleaseResponse, _abc.Awaitable[_budget_pb2.ReleaseResponse]]:
+        """Gives a reservation back, for work that cost nothing."""
+
+    @_abc_1.abstractmethod
+    def GetBalance(
+        self,
+        request: _budget_pb2.GetBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_pb2.GetBalanceResponse, _abc.Awaitable[_budget_pb2.GetBalanceResponse]]:
+        """Returns what the caller's budgets have left."""
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

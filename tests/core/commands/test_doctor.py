@@ -108,7 +108,7 @@ def test_a_bad_setting_ends_it_at_once(run: Run):
 
 def test_a_configuration_file_is_checked(run: Run):
     Path("good.yaml").write_text("providers: []\n")
-    assert run("config", "check", "good.yaml").out == "good.yaml is good: 0 providers, 0 routes, 0 prices\n"
+    assert run("config", "check", "good.yaml").out == "good.yaml is good: 0 providers, 0 routes, 0 prices, 0 limits\n"
     Path("bad.yaml").write_text("providers:\n  - nam: x\nsurprise: 1\n")
     done = run("config", "check", "bad.yaml")
     assert (done.code, done.out) == (78, "")

@@ -1,6 +1,7 @@
 """`llmrouter users` and `llmrouter keys`, on a database of the test's own."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from core.auth import Authenticator, Secrets
 from core.clock import SystemClock
 from core.errors import Unauthenticated
-from core.store import changes
+from core.store import changes, virtual_keys
 from core.store.database import Database
+from core.store.virtual_keys import VirtualKey
 from tests.core.commands.conftest import Run
 from tests.support.database import in_thread
 
@@ -57,6 +59,17 @@ def accepted(key: str) -> bool:
         return True
 
     return in_thread(look())
+
+
+def virtual_keys_stored() -> Sequence[VirtualKey]:
+    async def read() -> Sequence[VirtualKey]:
+        database = Database(URL)
+        async with database.read() as connection:
+            found = await virtual_keys.page(connection, user_id=None, after_id=0, limit=10)
+        await database.close()
+        return found
+
+    return in_thread(read())
 
 
 def test_the_first_command_makes_the_database(run: Run):
@@ -157,6 +170,33 @@ def test_keys_are_listed_without_their_secrets(run: Run):
     assert [row["name"] for row in listed] == ["one", "two"]
     assert all(row["expires"] > row["created"] for row in listed)
     assert all(key not in table for key in made)
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_virtual_key_has_its_caps_and_is_revoked_like_any_other(run: Run):
+    options = ("--budget", "12.50", "--max-tokens", "100", "--max-reasoning-tokens", "10", "--project", "hiring")
+    key = run("keys", "create", "1", "--name", "HR bot", "--virtual", *options, "--allow-unpriced").out.strip()
+    assert key.startswith("vk_")
+    assert accepted(key)
+    (made,) = virtual_keys_stored()
+    assert (made.monthly_cap_nanousd, made.max_output_tokens, made.max_reasoning_tokens) == (12_500_000_000, 100, 10)
+    assert (made.project, made.allow_unpriced, made.user_id) == ("hiring", True, 1)
+    (listed,) = json.loads(run("keys", "list", "1", "--json").out)
+    assert (listed["kind"], listed["name"], listed["active"]) == ("virtual", "HR bot", True)
+    prefix = key.rpartition("_")[0]
+    assert run("keys", "revoke", "1", prefix).out == f"revoked {prefix} (HR bot)\n"
+    assert not accepted(key)
+    assert run("keys", "list", "1").out == "no keys\n"
+    assert [each.usable for each in virtual_keys_stored()] == [False]
+
+
+@pytest.mark.usefixtures("ann")
+def test_caps_are_for_virtual_keys_and_are_numbers(run: Run):
+    done = run("keys", "create", "1", "--name", "x", "--max-tokens", "5")
+    assert (done.code, done.err) == (2, "llmrouter: --max-tokens is for virtual keys: add --virtual\n")
+    for amount in ("-1", "many", "nan", "inf"):
+        assert run("keys", "create", "1", "--name", "x", "--virtual", f"--budget={amount}").code == 2
+    assert run("keys", "create", "1", "--name", "x", "--virtual", "--max-tokens=-1").code == 1
 
 
 @pytest.mark.usefixtures("ann")

@@ -175,7 +175,7 @@ def test_all_problems_are_told_at_once_with_their_places() -> None:
         "line 6, column 5: providers[1].name: is missing",
         "line 6, column 5: providers[1].base_url: OpenAI-compatible has no address of its own, so name yours",
         'line 9, column 15: routes[0].targets[0]: must be a model, or "provider/model"',
-        "line 10, column 1: quotas: unknown key; there are providers, routes, prices",
+        "line 10, column 1: quotas: unknown key; there are providers, routes, prices, limits",
     ]
 
 
@@ -183,7 +183,7 @@ def test_all_problems_are_told_at_once_with_their_places() -> None:
     ("text", "says"),
     [
         # What a whole is made of.
-        ("- a", "must be a mapping with the keys providers, routes, prices"),
+        ("- a", "must be a mapping with the keys providers, routes, prices, limits"),
         ("hello", "must be a mapping"),
         ("providers: {name: x}", "providers: must be a list"),
         ("providers: x", "providers: must be a list"),

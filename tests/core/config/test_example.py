@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core import config_file
-from core.config import prices, providers, routes
+from core.config import limits, prices, providers, routes
 
 EXAMPLE = Path(__file__).parents[3] / "llmrouter.example.yaml"
 ENVIRON = {"OPENAI_API_KEY": "sk-sesame", "GROQ_API_KEY": "gsk_sesame"}
@@ -19,6 +19,12 @@ def test_the_example_is_good() -> None:
     assert found.providers[2].models == ("qwen3-coder", "team/fine-tuned-qwen")
     assert [route.alias for route in found.routes] == ["fast", "coder"]
     assert len(found.prices) == 2
+    assert [(limit.kind, limit.id) for limit in found.limits] == [
+        ("deployment", ""),
+        ("user", "*"),
+        ("user", "ann@example.com"),
+        ("model", "gpt-4o"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,7 @@ def test_the_example_is_good() -> None:
         ("providers", (*providers.KEYS, *providers.TIMEOUT_KEYS)),
         ("routes", (*routes.KEYS, *routes.TARGET_KEYS)),
         ("prices", prices.KEYS),
+        ("limits", limits.KEYS),
     ],
 )
 def test_every_key_is_shown_with_its_explanation(section: str, keys: tuple[str, ...]) -> None:

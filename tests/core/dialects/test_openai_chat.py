@@ -12,13 +12,12 @@ from core.dialects.openai_chat import (
     CHAT,
     COMPLETION,
     EMBEDDING,
-    Request,
     answer_tokens,
-    model_of,
     prompt_tokens,
     read_request,
     upstream_body,
 )
+from core.dialects.request import Request, model_of
 from core.dialects.tokens import COUNTED, PROVIDER, Tokens
 from core.errors import InvalidArgument, ModelRequired
 

@@ -39,6 +39,10 @@ def _vendor(type_: str) -> Vendor:
         ("deepseek", "https://api.deepseek.com/", "https://api.deepseek.com"),
         ("openai-compatible", "http://llm.lan:9000", "http://llm.lan:9000"),
         ("databricks", "https://w.cloud.databricks.com", "https://w.cloud.databricks.com"),
+        # The Anthropic wire's URLs are given without the version.
+        ("anthropic", "https://proxy.lan/anthropic/", "https://proxy.lan/anthropic/v1"),
+        ("anthropic-compatible", "https://api.deepseek.com/anthropic", "https://api.deepseek.com/anthropic/v1"),
+        ("anthropic-compatible", "http://gpu:8000", "http://gpu:8000/v1"),
         # A path is the user's.
         ("openai", "https://proxy.lan/openai", "https://proxy.lan/openai"),
         ("openai", "https://proxy.lan/openai/v2//", "https://proxy.lan/openai/v2"),
@@ -143,7 +147,8 @@ def test_a_key_declares_a_provider() -> None:
 def test_every_vendor_can_be_declared(vendor: Vendor) -> None:
     environ = dict.fromkeys(vendor.key_env[:1], "k") | {vendor.base_url_env: "https://proxy.lan/here"}
     key = "k" if vendor.key_env else ""
-    assert vendors_in_environment(environ) == [DeclaredVendor(vendor.type, key, "https://proxy.lan/here")]
+    url = "https://proxy.lan/here/v1" if vendor.wires[0].versioned else "https://proxy.lan/here"
+    assert vendors_in_environment(environ) == [DeclaredVendor(vendor.type, key, url)]
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.type)

@@ -8,8 +8,9 @@ import pytest
 from core.clock import SystemClock
 from core.dialects.openai_chat import CHAT
 from core.errors import ProviderError, StreamInterrupted
-from core.providers.http_upstream import HttpReply, HttpUpstream, open_session
-from core.providers.upstream import Target
+from core.providers.http_upstream import HttpUpstream
+from core.providers.session import Session
+from core.providers.upstream import Reply, Target
 from tests.support.openai_upstream import Gate, OpenAIUpstream, Received, Wire, chat, events, refuse, sse
 
 BODY = b'{"model":"gpt-test","messages":[]}'
@@ -28,7 +29,7 @@ async def upstream(openai_upstream: OpenAIUpstream) -> AsyncIterator[HttpUpstrea
         first_byte_timeout=5.0,
         idle_timeout=5.0,
     )
-    async with open_session() as session:
+    async with Session() as session:
         yield HttpUpstream(target, session, SystemClock(), {})
 
 
@@ -74,7 +75,7 @@ async def test_a_new_connection_that_breaks_is_a_failure(upstream: HttpUpstream,
     assert len(openai_upstream.requests) == 1
 
 
-async def broken_reply(upstream: HttpUpstream, openai_upstream: OpenAIUpstream) -> tuple[HttpReply, bytes]:
+async def broken_reply(upstream: HttpUpstream, openai_upstream: OpenAIUpstream) -> tuple[Reply, bytes]:
     """A stream whose rest came, and whose connection broke, before anybody looked; and that rest."""
     first, *rest = events(["one", "two"])
     gate = Gate(passes=1)

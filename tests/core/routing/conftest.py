@@ -20,13 +20,18 @@ from core.auth import NOBODY
 from core.bootstrap import upstreams
 from core.dialects import openai_chat
 from core.ledger import journal as journals
+from core.ledger.budgets import Budgets
+from core.ledger.limits import Limits
+from core.ledger.local_counters import LocalCounters
 from core.ledger.prices import Prices
 from core.ledger.shipper import Shipper
 from core.metrics import Metrics
-from core.providers.http_upstream import open_session
+from core.providers.session import Session
 from core.routing.active import ActiveCalls
+from core.routing.budgeting import Budgeting
 from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.limiting import Limiter
 from core.routing.lookup import Route, RouteTarget
 from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
@@ -35,6 +40,7 @@ from core.routing.stream import Streamed
 from core.secrets import Cipher
 from core.settings import Settings
 from core.store import providers, usage
+from core.store.balances import Holder
 from core.store.database import Database
 from core.store.usage import Selection, UsageRow
 from tests.support.clock import FakeClock, FakeIds
@@ -57,6 +63,9 @@ class Stage:
     shipper: Shipper
     cipher: Cipher
     stack: AsyncExitStack
+    prices: Prices
+    budgets: Budgets
+    limits: Limits
     pauses: list[float] = field(default_factory=list[float])  # between two rounds, in seconds
     ids: FakeIds = field(default_factory=FakeIds)
 
@@ -125,6 +134,9 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
     clock, cipher, metrics = FakeClock(), Cipher(SECRET_KEY), Metrics()
     health, active = Health(clock), ActiveCalls(clock)
     journal = journals.take(settings.journal_dir, 0, limit=settings.journal_limit)
+    prices = Prices(clock)
+    budgets = Budgets(database, Holder(name=journal.id, life=journal.segment), clock)
+    limits, counters = Limits(database), LocalCounters(settings.limits_dir, 0, clock)
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -133,19 +145,24 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
 
     async with AsyncExitStack() as stack:
         stack.callback(journal.release)
-        session = await stack.enter_async_context(open_session())
+        stack.push_async_callback(counters.close)
+        session = await stack.enter_async_context(Session())
         catalog = Catalog(database, clock, health, upstreams(settings, cipher, session, clock, FakeIds()))
         pipeline = Pipeline(
             catalog=catalog,
             health=health,
             active=active,
-            settlement=Settlement(journal, Prices(clock), metrics, clock),
+            settlement=Settlement(journal, prices, metrics, clock),
+            limiter=Limiter(limits, counters),
+            budgeting=Budgeting(budgets, prices, journal),
             metrics=metrics,
             clock=clock,
             timeout=settings.request_timeout,
             sleep=sleep,
         )
         shipper = Shipper(journal, database, clock)
-        yield Stage(database, clock, health, active, catalog, pipeline, shipper, cipher, stack, pauses)
+        yield Stage(
+            database, clock, health, active, catalog, pipeline, shipper, cipher, stack, prices, budgets, limits, pauses
+        )
         assert len(active) == 0, "a call is still thought to run"
         assert metrics.in_flight == 0

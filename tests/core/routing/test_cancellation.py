@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.auth import ALL_SCOPES, Principal
+from core.auth import ALL_SCOPES, NOBODY, Principal
 from core.clock import SystemClock
 from core.dialects import openai_chat
 from core.errors import Cancelled, DeadlineExceeded, ProviderTimeout, RouterError
@@ -155,7 +155,7 @@ class Watched:
     """A call whose task waits."""
 
     def __init__(self, active: ActiveCalls, deadline: float, name: str = "req_1") -> None:
-        self.call = Call(name, 1, deadline)
+        self.call = Call(name, NOBODY, deadline)
         self.task = asyncio.create_task(self._wait())
         self.call.task = self.task
         active.add(self.call)
@@ -224,7 +224,7 @@ async def test_the_first_reason_counts():
 
 async def test_two_calls_of_one_name_do_not_end_each_other():
     active = ActiveCalls(FakeClock())
-    first, second = Call("same", 1, 0.0), Call("same", 1, 0.0)
+    first, second = Call("same", NOBODY, 0.0), Call("same", NOBODY, 0.0)
     active.add(first)
     active.add(second)
     active.remove(first)
@@ -236,7 +236,7 @@ async def test_two_calls_of_one_name_do_not_end_each_other():
 
 async def test_the_last_call_wakes_who_waits_for_it():
     active = ActiveCalls(SystemClock())
-    calls = [Call(f"req_{number}", 1, 0.0) for number in range(3)]
+    calls = [Call(f"req_{number}", NOBODY, 0.0) for number in range(3)]
     for call in calls:
         active.add(call)
     waiting = asyncio.create_task(active.wait_idle(10))

@@ -11,18 +11,18 @@ import pytest
 from core.bootstrap import upstreams
 from core.errors import NotFound, RefreshFailed
 from core.ids import new_id
-from core.providers.http_upstream import open_session
+from core.providers.session import Session
 from core.routing.catalog import Catalog
 from core.routing.health import Health
 from core.routing.lookup import Route, RouteTarget
 from core.secrets import Cipher
 from core.settings import Settings
-from core.store import model_entries, providers
+from core.store import model_entries, model_lists, providers
 from core.store.database import Database
 from core.store.providers import ProviderChange, ProviderRow
 from tests.support.clock import FakeClock
 from tests.support.core import SECRET_KEY
-from tests.support.database import on_sqlite
+from tests.support.database import FlakyDatabase, on_sqlite
 from tests.support.openai_upstream import MODEL, Answer, OpenAIUpstream, error, redirect, refuse, whole
 from tests.support.upstreams import FakeUpstream, Shelf
 
@@ -163,6 +163,82 @@ async def test_a_list_that_was_good_stays_while_the_provider_is_dead(stand: Stan
     assert set(stand.catalog.models()) == {"n"}
 
 
+async def test_a_restart_goes_by_the_last_good_list_while_the_provider_is_dead(stand: Stand) -> None:
+    number, moved = await stand.add("a", "m"), await stand.add("moved", "x")
+    await stand.catalog.load()
+    await stand.catalog.refresh_due()
+    pulled_at = stand.catalog.runtime(number).refreshed_at
+    stand.shelf.models.clear()
+    stand.clock.advance(60)
+    await stand.change(moved, base_url="http://elsewhere")
+
+    after = Stand(stand.database, stand.clock, stand.shelf)
+    await after.catalog.load()
+    assert (after.places("m"), after.places("x")) == (["a"], [])
+    assert "not heard since the start" in after.catalog.runtime(number).error
+    assert after.catalog.runtime(number).refreshed_at == pulled_at
+    await after.catalog.refresh_due()
+    assert after.places("m") == ["a"]
+    assert after.catalog.runtime(number).error == "nobody answers there"
+    assert after.catalog.runtime(moved).models == ()
+
+    stand.shelf.models["a"] = ["n"]
+    await after.catalog.refresh(number)
+    assert (after.catalog.runtime(number).error, set(after.catalog.models())) == ("", {"n"})
+    third = Stand(stand.database, stand.clock, stand.shelf)
+    await third.catalog.load()
+    assert set(third.catalog.models()) == {"n"}
+
+
+async def test_a_model_that_is_new_since_the_last_start_is_waited_for(stand: Stand) -> None:
+    await stand.add("a", "m")
+    await stand.catalog.load()
+    await stand.catalog.refresh_due()
+    stand.shelf.models["a"] = ["m", "new"]
+    after = Stand(stand.database, stand.clock, stand.shelf)
+    await after.catalog.load()
+    asked = asyncio.create_task(after.catalog.candidates_soon("new"))
+    await asyncio.sleep(0)
+    await after.catalog.refresh_due()
+    assert [place.model for place in await asked] == ["new"]
+
+
+async def test_an_unchanged_list_is_written_once_a_day(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = await stand.add("a", "m")
+    await stand.catalog.load()
+    written: list[object] = []
+    keep = model_lists.keep
+
+    async def watched(*arguments: Any) -> None:
+        written.append(arguments)
+        await keep(*arguments)
+
+    monkeypatch.setattr(model_lists, "keep", watched)
+    for _ in range(3):
+        await stand.catalog.refresh(number)
+        stand.clock.advance(600)
+    assert len(written) == 1
+    stand.clock.advance(24 * 3600)
+    await stand.catalog.refresh(number)
+    assert len(written) == 2
+
+
+async def test_a_list_that_the_database_does_not_take_is_good_nevertheless(
+    flaky_database: FlakyDatabase,
+) -> None:
+    stand = Stand(flaky_database)
+    number = await stand.add("a", "m")
+    await stand.catalog.load()
+    flaky_database.down = True
+    await stand.catalog.refresh_due()
+    assert stand.places("m") == ["a"]
+    flaky_database.down = False
+    await stand.catalog.refresh(number)
+    after = Stand(flaky_database, stand.clock)
+    await after.catalog.load()
+    assert after.places("m") == ["a"]
+
+
 async def test_a_list_is_pulled_again_every_ten_minutes(stand: Stand) -> None:
     await stand.add("a", "m")
     await stand.catalog.load()
@@ -298,7 +374,7 @@ class Wired:
 
 @pytest.fixture
 async def wired(database: Database) -> AsyncIterator[Wired]:
-    async with open_session() as session:
+    async with Session() as session:
         yield Wired(database, FakeClock(), Cipher(SECRET_KEY), session)
 
 
@@ -367,19 +443,19 @@ async def test_a_vendor_that_documents_no_list_of_models_may_have_none(
     wired: Wired, openai_upstream: OpenAIUpstream, status: int
 ) -> None:
     openai_upstream.listing = error(status)
-    number = await wired.add("claude", type="anthropic", base_url=openai_upstream.base_url)
+    number = await wired.add("command", type="cohere", base_url=openai_upstream.base_url)
     catalog = wired.catalog()
     await catalog.load()
     await catalog.refresh(number)
     assert catalog.runtime(number).error == ""
-    assert [candidate.model for candidate in catalog.candidates("claude/claude-sonnet")] == ["claude-sonnet"]
+    assert [candidate.model for candidate in catalog.candidates("command/command-a")] == ["command-a"]
 
 
 async def test_a_vendor_without_a_list_of_models_can_still_be_out_of_reach(
     wired: Wired, openai_upstream: OpenAIUpstream
 ) -> None:
     openai_upstream.listing = error(500)
-    number = await wired.add("claude", type="anthropic", base_url=openai_upstream.base_url)
+    number = await wired.add("command", type="cohere", base_url=openai_upstream.base_url)
     catalog = wired.catalog()
     await catalog.load()
     with pytest.raises(RefreshFailed, match="answered 500"):

@@ -43,7 +43,7 @@ def failed(folder: Path, error: RouterError) -> UsageRecord:
     """The record of a request that failed so."""
     clock = FakeClock()
     journal = Journal(folder, limit=NO_LIMIT)
-    running = Running(Ask("req_1", openai_chat.CHAT, "openai", NOBODY, b"{}"), Call("req_1", 0, 0.0), 0.0, 1)
+    running = Running(Ask("req_1", openai_chat.CHAT, "openai", NOBODY, b"{}"), Call("req_1", NOBODY, 0.0), 0.0, 1)
     settlement = Settlement(journal, Prices(clock), Metrics(), clock)
     settlement.failed(running, error)
     settlement.hung_up(running)  # what is settled stays so

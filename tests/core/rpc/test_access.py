@@ -16,6 +16,7 @@ from core.rpc.policy import RULES, Access
 from llmrouter.v1 import (
     account_pb2,
     admin_pb2,
+    budget_pb2,
     conversation_pb2,
     router_pb2,
     usage_pb2,
@@ -117,6 +118,20 @@ async def test_a_credential_that_may_only_read_changes_nothing(core: Core):
     assert refused == {path for path, rule in RULES.items() if rule.scope == "write"}
 
 
+@on_sqlite
+async def test_a_virtual_key_calls_models_and_does_nothing_else_whoever_its_user_is(core: Core):
+    admin = await core.admin()
+    found = await walk(core, credential(core, admin, kind="virtual_key"))
+    let_in = {path for path, reason in found.items() if reason not in ("FORBIDDEN", "UNAUTHENTICATED")}
+    doors = {path for path, rule in RULES.items() if rule.access is Access.ANYONE}
+    assert let_in - doors == {
+        path
+        for path in METHODS
+        if path.split(".")[-1].startswith(("RouterService/", "UsageService/", "AccountService/GetAccount"))
+        and RULES[path].access not in (Access.ADMIN, Access.OPERATOR)
+    }
+
+
 # What belongs to somebody -----------------------------------------------------------------------
 
 Foreign = Callable[[Core, Person], Awaitable[Message]]
@@ -182,12 +197,40 @@ async def _delete_persona(core: Core, owner: Person) -> Message:
     return workspace_pb2.DeletePersonaRequest(id=await _persona(core, owner))
 
 
+async def _get_virtual_key(core: Core, owner: Person) -> Message:
+    manager = await core.admin(f"manager{core.deps.new_id('')}")
+    request = admin_pb2.CreateVirtualKeyRequest(name="theirs", user_email=owner.email)
+    made = await core.administration.CreateVirtualKey(request, metadata=manager.metadata)
+    return admin_pb2.GetVirtualKeyRequest(id=made.virtual_key.id)
+
+
 async def _stats(core: Core, owner: Person) -> Message:
     return usage_pb2.GetStatsRequest(user_id=owner.id)
 
 
 async def _records(core: Core, owner: Person) -> Message:
     return usage_pb2.ListUsageRecordsRequest(user_id=owner.id)
+
+
+async def _export(core: Core, owner: Person) -> Message:
+    return usage_pb2.ExportUsageRecordsRequest(user_id=owner.id, format=usage_pb2.EXPORT_FORMAT_CSV)
+
+
+async def _watch(core: Core, owner: Person) -> Message:
+    return usage_pb2.WatchUsageRequest(user_id=owner.id)
+
+
+async def _reservation(core: Core, owner: Person) -> str:
+    request = budget_pb2.ReserveRequest(amount_nanousd=1)
+    return (await core.usage.Reserve(request, metadata=owner.metadata)).reservation.id
+
+
+async def _settle(core: Core, owner: Person) -> Message:
+    return budget_pb2.SettleRequest(id=await _reservation(core, owner))
+
+
+async def _release(core: Core, owner: Person) -> Message:
+    return budget_pb2.ReleaseRequest(id=await _reservation(core, owner))
 
 
 # RPC → how to ask for what belongs to another user.
@@ -202,14 +245,22 @@ FOREIGN: dict[str, Foreign] = {
     "/llmrouter.v1.WorkspaceService/DeleteGoal": _delete_goal,
     "/llmrouter.v1.WorkspaceService/UpdatePersona": _update_persona,
     "/llmrouter.v1.WorkspaceService/DeletePersona": _delete_persona,
+    "/llmrouter.v1.AdminService/GetVirtualKey": _get_virtual_key,
     "/llmrouter.v1.UsageService/GetStats": _stats,
     "/llmrouter.v1.UsageService/ListUsageRecords": _records,
+    "/llmrouter.v1.UsageService/Settle": _settle,
+    "/llmrouter.v1.UsageService/Release": _release,
+    "/llmrouter.v1.UsageService/ExportUsageRecords": _export,
+    "/llmrouter.v1.UsageService/WatchUsage": _watch,
 }
 
-# Administrators see everybody's usage; everything else is its owner's alone.
+# Administrators see everybody's usage and virtual keys; everything else is its owner's alone.
 SEEN_BY_ADMINISTRATORS = {
+    "/llmrouter.v1.AdminService/GetVirtualKey",
     "/llmrouter.v1.UsageService/GetStats",
     "/llmrouter.v1.UsageService/ListUsageRecords",
+    "/llmrouter.v1.UsageService/ExportUsageRecords",
+    "/llmrouter.v1.UsageService/WatchUsage",
 }
 
 

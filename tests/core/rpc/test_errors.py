@@ -75,6 +75,13 @@ def test_a_providers_own_status_has_a_meaning_in_grpc(status: int, code: grpc.St
     assert error.metadata == {"http_status": str(status)}
 
 
+def test_a_status_says_whose_limit_was_reached():
+    error = errors.RateLimited("60 requests per minute for this user", subject="user", retry_after=2.5)
+    quota = error_details_pb2.QuotaFailure()
+    assert any(detail.Unpack(quota) for detail in status_of(error).details)
+    assert [(each.subject, each.description) for each in quota.violations] == [("user", error.message)]
+
+
 def test_what_is_none_of_our_errors_tells_nothing_but_the_requests_id(caplog: pytest.LogCaptureFixture):
     found = known(RuntimeError("password=hunter2"), "req_1")
     assert isinstance(found, errors.Internal)

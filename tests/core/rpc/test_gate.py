@@ -1,18 +1,23 @@
 """The gate that every RPC passes."""
 
+import asyncio
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from core.auth import Principal, Secrets
 from core.rpc import policy
 from core.store import users
+from llmrouter.v1 import router_pb2 as pb
 from llmrouter.v1.account_pb2 import GetAccountRequest, LoginRequest
 from llmrouter.v1.admin_pb2 import GetMetricsRequest
 from tests.support.core import Core, Metadata
 from tests.support.database import on_sqlite
 from tests.support.failures import failure
+from tests.support.inference import Inference
+from tests.support.openai_upstream import PATIENCE
 from tests.support.refusals import refused
 
 pytestmark = on_sqlite
@@ -116,3 +121,57 @@ async def test_no_secret_is_logged(core: Core, caplog: pytest.LogCaptureFixture)
     told = "".join(record.getMessage() + repr(vars(record)) for record in ours)
     assert not any(secret in told for secret in (user.token, "ses_", "correct horse", "wrong horse"))
     assert "/llmrouter.v1.AccountService/Login" in told
+
+
+# Callers who go away while the gate asks who they are
+
+
+RPCS = {
+    "CompleteChat": pb.CompleteChatRequest(chat=pb.ChatRequest(model="m")),
+    "StreamChat": pb.StreamChatRequest(chat=pb.ChatRequest(model="m")),
+    "CompleteText": pb.CompleteTextRequest(text=pb.TextRequest(model="m")),
+    "StreamText": pb.StreamTextRequest(text=pb.TextRequest(model="m")),
+    "Embed": pb.EmbedRequest(model="m"),
+}
+
+
+def hold_first(inference: Inference, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Holds the next authentication up for ever; the event tells that it has begun."""
+    authenticator = inference.core.deps.authenticator
+    authenticate, begun = authenticator.authenticate, asyncio.Event()
+
+    async def held(secrets: Secrets) -> Principal:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return await authenticate(secrets)
+
+    monkeypatch.setattr(authenticator, "authenticate", held)
+    return begun
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_who_goes_away_at_the_gate_has_a_record_too(
+    inference: Inference, monkeypatch: pytest.MonkeyPatch, rpc: str
+):
+    begun = hold_first(inference, monkeypatch)
+    call: Any = getattr(inference.router, rpc)(RPCS[rpc], metadata=inference.metadata)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    call.cancel()
+    async with asyncio.timeout(PATIENCE):
+        while not (records := await inference.records()):
+            await asyncio.sleep(0.002)
+    (record,) = records
+    assert (record.outcome, record.status_code, record.surface) == ("hung_up", 499, "grpc")
+    assert (record.user_id, record.requested_model) == (inference.person.id, "m")
+
+
+async def test_a_stranger_who_goes_away_at_the_gate_has_none(inference: Inference, monkeypatch: pytest.MonkeyPatch):
+    begun = hold_first(inference, monkeypatch)
+    metadata = (("authorization", "Bearer nobody's"),)
+    call: Any = inference.router.Embed(pb.EmbedRequest(model="m"), metadata=metadata)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    call.cancel()
+    with refused("UNAUTHENTICATED"):
+        await inference.router.Embed(pb.EmbedRequest(model="m"), metadata=metadata)
+    assert await inference.records() == []

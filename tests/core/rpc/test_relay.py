@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from core.rpc import relay
+from core.rpc import outbox, relay
 from core.rpc.relay import WINDOW
 from llmrouter.v1 import router_pb2 as pb
 from tests.support.core import Metadata
@@ -353,7 +353,7 @@ async def test_a_stream_that_can_not_be_written_ends(inference: Inference, monke
     async with connect(inference) as client:
         await client.send(opened(1))
         await client.last(1)
-    monkeypatch.setattr(relay.Outbox, "write_all", fail)
+    monkeypatch.setattr(outbox.GrpcOutbox, "write_all", fail)
     async with connect(inference) as client:
         async with asyncio.timeout(PATIENCE):
             await client.reading

@@ -258,12 +258,26 @@ async def test_an_error_under_a_status_of_200_is_an_error(inference: Inference, 
     failed = await failure(inference.router.CompleteChat(COMPLETE, metadata=inference.metadata))
     assert (failed.reason, failed.message) == ("UPSTREAM_STATUS", "no credits")
     assert failed.metadata["http_status"] == "402"
+    record = await inference.record()
+    assert (record.outcome, record.status_code, record.error_reason) == ("failed", 402, "UPSTREAM_STATUS")
 
 
 async def test_an_answer_that_is_none_is_a_providers_fault(inference: Inference, openai_upstream: OpenAIUpstream):
     openai_upstream.always(whole(json.dumps(chat_body() | {"choices": "none"}).encode()))
     failed = await failure(inference.router.CompleteChat(COMPLETE, metadata=inference.metadata))
     assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "PROVIDER_ERROR")
+    record = await inference.record()
+    assert (record.outcome, record.status_code, record.error_reason) == ("failed", 502, "PROVIDER_ERROR")
+
+
+async def test_an_answer_that_is_none_is_made_good_by_another_try(
+    inference: Inference, openai_upstream: OpenAIUpstream
+):
+    openai_upstream.script(whole(b'{"choices":"none"}'), chat("Hi"))
+    answer = await inference.router.CompleteChat(COMPLETE, metadata=inference.metadata)
+    assert answer.choices[0].message.text == "Hi"
+    record = await inference.record()
+    assert (record.outcome, record.attempts) == ("answered", 2)
 
 
 async def test_who_cancels_is_not_waited_for(inference: Inference, openai_upstream: OpenAIUpstream):

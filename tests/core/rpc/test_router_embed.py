@@ -78,9 +78,10 @@ async def test_the_same_vector_from_echo_in_either_form(inference: Inference):
 async def test_what_is_no_vector_is_a_providers_fault(
     inference: Inference, openai_upstream: OpenAIUpstream, answer: Answer
 ):
-    openai_upstream.script(answer)
+    openai_upstream.always(answer)
     failed = await failure(inference.router.Embed(EMBED, metadata=inference.metadata))
     assert failed.reason == "PROVIDER_ERROR"
+    assert (await inference.record()).error_reason == "PROVIDER_ERROR"
 
 
 async def test_an_error_under_a_status_of_200_is_an_error(inference: Inference, openai_upstream: OpenAIUpstream):

@@ -152,6 +152,7 @@ async def test_a_record_tells_all_that_is_known(core: Core):
         price_source="a list",
         messages=1,
         prompt_hash="f" * 64,
+        user_email=user.email,
     )
 
 

@@ -57,7 +57,8 @@ async def test_a_record_comes_back_as_it_went_in(database: Database):
     )
     await insert(database, record)
     (row,) = await everything(database)
-    assert asdict(row) == record | {"id": row.id, "created_at": START + timedelta(microseconds=7)}
+    read = {"id": row.id, "created_at": START + timedelta(microseconds=7), "user_email": "", "virtual_key_id": 0}
+    assert asdict(row) == record | read
 
 
 async def test_nothing_is_inserted_for_nothing(database: Database):
@@ -144,8 +145,6 @@ async def test_sums_add_up_what_was_selected(database: Database):
     )
     async with database.read() as connection:
         sums = await usage.sums(connection, Selection(user_id=1))
-        assert await usage.any_of_user(connection, 2)
-        assert not await usage.any_of_user(connection, 3)
     assert sums == Sums(
         requests=3,
         latency_us=2500,

@@ -53,7 +53,7 @@ async def test_users_may_not_do_what_administrators_do_whatever_is_sent(site: Si
 )
 async def test_credentials_that_do_not_count_are_401(site: Site, headers: dict[str, str]):
     raw = {name.encode(): value.encode() for name, value in headers.items()}
-    response = await site.client.get("/api/auth/me", headers=raw)
+    response = await site.client.get("/api/account", headers=raw)
     assert (response.status_code, response.json()) == (401, {"error": "unauthorized"})
 
 

@@ -108,7 +108,7 @@ async def test_a_disabled_user_is_out_at_once_until_enabled_again(site: Site, ad
 async def test_a_key_for_programs_does_not_open_the_console(site: Site, admin: httpx.AsyncClient):
     person = await site.core.admin("second")
     key, _ = await site.core.credential(person.id)
-    for path in ("/api/auth/me", "/api/users", "/api/keys"):
+    for path in ("/api/account", "/api/users", "/api/keys"):
         response = await site.client.get(path, headers={"Authorization": f"Bearer {key}"})
         assert (response.status_code, response.json()) == (401, {"error": "unauthorized"}), path
         assert "sign in" in response.headers["x-llmrouter-error-detail"]

@@ -1,0 +1,135 @@
+"""Budgets on the way of a request: its worst case is held before a provider is asked, and settled with its record.
+
+    pay ─► Hold ─► journal ─► the provider ─► … ─► Settlement: Hold.settle(cost) ─► the record's charges
+
+A request that names no maximum of output asks for as much as its hold pays for. Where no budget applies
+this costs one look into a dictionary.
+"""
+
+import msgspec
+
+from core.dialects.dialect import Meter
+from core.dialects.request import Request
+from core.errors import BudgetExceeded, Unpriced
+from core.ledger.account import Account
+from core.ledger.budgets import Budgets
+from core.ledger.hold import Hold
+from core.ledger.journal import Journal
+from core.ledger.prices import Price, Prices
+from core.ledger.record import Holding
+from core.routing.lookup import Candidate
+from core.routing.settlement import Running
+from core.routing.worst_case import SLACK, WorstCase, worst_case
+
+_STEP = 512  # bytes of a stream between two counts near its end
+
+
+class Budgeting:
+    """Holds requests to their budgets."""
+
+    def __init__(self, budgets: Budgets, prices: Prices, journal: Journal) -> None:
+        self._budgets = budgets
+        self._prices = prices
+        self._journal = journal
+
+    async def pay(self, running: Running, candidate: Candidate) -> Request:
+        """Holds what a request may cost at a provider; the request as it may be sent there.
+
+        Raises BudgetExceeded, Unpriced, InvalidArgument, and Unavailable where neither the database nor what
+        is held here can tell whether there is room.
+        """
+        request, principal = running.request, running.ask.principal
+        assert request is not None
+        accounts = self._budgets.known(principal)
+        if accounts is None:
+            accounts = await self._budgets.learn(principal)
+        if not accounts:
+            return request
+        target = candidate.upstream.target
+        price = self._prices.find(target.name, target.type, candidate.model)
+        if price is None:
+            if not principal.allow_unpriced and any(account.budget.hard for account in accounts):
+                raise Unpriced
+            return request
+        case = worst_case(request, price, candidate.model)
+        hold = running.hold
+        if hold is None:
+            hold = await self._hold(running, accounts, case)
+            if hold is None:
+                return request
+            running.hold = hold
+        elif hold.amount < case.most:
+            await self._grow(hold, case)
+        self._note(running, candidate, price, hold)
+        running.guard = None
+        if not hold.purses:
+            return request
+        if request.streamed:
+            running.guard = StreamGuard(case.tokens_for(hold.amount))
+        if case.named or not case.output:
+            return request
+        return msgspec.structs.replace(request, output_limit=max(1, case.output_for(hold.amount)))
+
+    async def _hold(self, running: Running, accounts: tuple[Account, ...], case: WorstCase) -> Hold | None:
+        most = case.most
+        if not most:  # nothing costs anything
+            return None
+        return self._budgets.hold_now(accounts, most) or await self._budgets.hold(
+            running.ask.principal, case.least, case.enough, most
+        )
+
+    async def _grow(self, hold: Hold, case: WorstCase) -> None:
+        """Holds more, for a provider that is dearer than the one before."""
+        least = max(1, case.least - hold.amount)
+        try:
+            await self._budgets.grow(hold, least, case.most - hold.amount)
+        except BudgetExceeded:
+            if case.least > hold.amount:
+                raise
+
+    def _note(self, running: Running, candidate: Candidate, price: Price, hold: Hold) -> None:
+        target = candidate.upstream.target
+        self._journal.hold(
+            Holding(
+                running.ask.request_id,
+                target.name,
+                target.type,
+                candidate.model,
+                hold.amount,
+                price.source,
+                hold.charges(),
+            )
+        )
+
+
+class StreamGuard:
+    """Watches that a stream does not pass what is held for it, though its provider was told the maximum.
+
+    A token has at least one byte, so most of what comes need not be looked at.
+    """
+
+    __slots__ = ("_left", "_tokens")
+
+    def __init__(self, tokens: int) -> None:
+        """tokens: of output that the hold pays for."""
+        self._tokens = tokens
+        self._left = tokens
+
+    def passed(self, meter: Meter, size: int) -> bool:
+        """Whether more has come than was held for, so many bytes of it just now."""
+        self._left -= size
+        if self._left > 0:
+            return False
+        events = meter.rough_output_tokens()
+        if events <= self._tokens // 2:
+            self._left = _STEP
+            return False
+        counted = meter.output_tokens()
+        self._left = max(_STEP, self._tokens - max(events, counted))
+        # Our count may be too high, and an event may hold several tokens: proof is both together, or far too much.
+        return (events > self._tokens and counted > self._tokens - SLACK) or counted > self._tokens * 3 // 2 + 32
+
+
+def stream_over_budget() -> BudgetExceeded:
+    """What a stream is told that is ended because its hold is used up."""
+    return BudgetExceeded("the answer was ended: it has used up what the budget had left for it")

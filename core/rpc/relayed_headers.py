@@ -1,0 +1,17 @@
+"""The headers of a relayed call that may go on to a provider. They end up in an HTTP head, so nothing else may."""
+
+from core.providers.wire import PASSED, Headers
+from llmrouter.v1 import router_pb2 as pb
+
+_MOST = 16
+_MAX_VALUE = 8190  # as HTTP servers bound a header
+
+
+def passed_on(opened: pb.CallOpen) -> Headers:
+    """Of a call's headers those that some wire passes on and that can be sent; names in lower case."""
+    headers = [(header.name.lower(), header.value) for header in opened.headers[:_MOST]]
+    return [(name, value) for name, value in headers if name in PASSED and _sendable(value)]
+
+
+def _sendable(value: str) -> bool:
+    return 0 < len(value) <= _MAX_VALUE and value.isascii() and value.isprintable()
