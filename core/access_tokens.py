@@ -12,8 +12,6 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-import jwt
-
 from core.secrets import derive
 
 _ALGORITHM = "HS256"
@@ -37,6 +35,8 @@ class AccessTokens:
 
     def issue(self, user_id: int, password_hash: str, now: datetime, lifetime: float) -> str:
         """A token for a user; lifetime: in seconds."""
+        import jwt  # with all the cryptography that it knows 9 MB, which most installations never need
+
         issued = int(now.timestamp())
         claims = {
             "sub": str(user_id),
@@ -48,6 +48,8 @@ class AccessTokens:
 
     def read(self, token: str) -> Claims | None:
         """What one of our tokens says; None for anything else. Whether its time is up is the caller's to see."""
+        import jwt  # as above
+
         try:
             claims = jwt.decode(
                 token,

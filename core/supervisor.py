@@ -119,6 +119,8 @@ class Worker:
             said = self.link.recv(64)
         except BlockingIOError:
             return False
+        except ConnectionError:  # it ended before it had read what we told it
+            said = b""
         if not said:  # it is about to end; until then there is nothing to wait for
             self.link.close()
             self.link = None

@@ -19,9 +19,11 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_WINDOW: Final = 2**31 - 1
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+_OF_THE_STREAM: Final = (_DATA, _HEADERS, _RST_STREAM, _CONTINUATION)
 _END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 _ENABLE_PUSH, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 2, 4, 5
 _PROTOCOL_ERROR: Final = 1
+_LARGEST_FRAME: Final = 2**24 - 1
 _CANCEL: Final = 8
 
 _INITIAL_WINDOW = 65_535
@@ -82,6 +84,11 @@ class Http2(asyncio.Protocol):
         """Bytes that were sent and have not left yet."""
         buffered = 0 if self._transport is None else self._transport.get_write_buffer_size()
         return buffered + self._unsent_bytes
+
+    @property
+    def held_up(self) -> bool:
+        """Whether the other side's windows hold up what was sent."""
+        return bool(self._unsent)
 
     def begin(self, preface: bytes) -> None:
         """Says what we take; the first thing that is sent."""
@@ -188,26 +195,27 @@ class Http2(asyncio.Protocol):
     def _give_up(self, error: Exception, taken: int) -> int:
         """Ends the connection; all that has come counts as taken."""
         self._write(_frame(_GOAWAY, 0, 0, bytes(4) + _PROTOCOL_ERROR.to_bytes(4)))
+        if self._paused:
+            self.abort()  # it does not read either
         self.hang_up()
         self._end(error)
         return taken
 
     def _take_frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if stream > 1 or (stream == 0 and kind in _OF_THE_STREAM):
+            raise ProtocolError("there is one stream on this connection")
         if kind == _DATA:
             self._take_data(flags, payload)
         elif kind in (_HEADERS, _CONTINUATION):
-            self._take_headers(kind, flags, stream, payload)
+            self._take_headers(kind, flags, payload)
         elif kind == _WINDOW_UPDATE:
-            increment = int.from_bytes(payload) & MAX_WINDOW
-            if stream:
-                self._stream_window += increment
-            else:
-                self._connection_window += increment
-            self._send_unsent()
+            self._take_increment(stream, payload)
         elif kind == _SETTINGS:
             if not flags & _ACK:
                 self._take_settings(payload)
         elif kind == _PING:
+            if len(payload) != 8:
+                raise ProtocolError("a ping has eight bytes")
             if not flags & _ACK:
                 self._write(_frame(_PING, _ACK, 0, payload))
         elif kind == _RST_STREAM:
@@ -221,14 +229,28 @@ class Http2(asyncio.Protocol):
             increment, self._consumed = self._consumed.to_bytes(4), 0
             self._write(_frame(_WINDOW_UPDATE, 0, 0, increment) + _frame(_WINDOW_UPDATE, 0, 1, increment))
         if flags & _PADDED:
-            payload = payload[1 : len(payload) - payload[0]]
+            payload = _without_padding(payload)
+        if self._over:
+            return
         if not self._message and len(payload) >= 5 and int.from_bytes(payload[1:5]) == len(payload) - 5:
             self._take_message(payload)
         elif payload:
             self._message += payload
             self._take_messages()
         if flags & _END_STREAM:
+            if self._message:
+                raise ProtocolError("the stream ends in the middle of a message")
             self._end(None)
+
+    def _take_increment(self, stream: int, payload: bytes) -> None:
+        increment = int.from_bytes(payload[:4]) & MAX_WINDOW
+        if stream:
+            self._stream_window += increment
+        else:
+            self._connection_window += increment
+        if self._stream_window > MAX_WINDOW or self._connection_window > MAX_WINDOW:
+            raise ProtocolError("a window is larger than it can be")
+        self._send_unsent()
 
     def _take_messages(self) -> None:
         """Takes the whole messages of what has come in pieces, or several at once."""
@@ -246,14 +268,16 @@ class Http2(asyncio.Protocol):
     def _take_message(self, framed: bytes) -> None:
         if framed[0]:
             raise ProtocolError("a message is compressed")
+        if len(framed) > 5 + self._max_message:
+            raise ProtocolError("a message is larger than we take")
         self.message(framed[5:])
 
-    def _take_headers(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if stream != 1:
-            raise ProtocolError("there is one stream on this connection")
+    def _take_headers(self, kind: int, flags: int, payload: bytes) -> None:
         if kind == _HEADERS:
-            start = (1 if flags & _PADDED else 0) + (5 if flags & _PRIORITY else 0)
-            payload = payload[start : len(payload) - (payload[0] if flags & _PADDED else 0)]
+            if flags & _PADDED:
+                payload = _without_padding(payload)
+            if flags & _PRIORITY:
+                payload = payload[5:]
             self._block_ends = bool(flags & _END_STREAM)
         self._block += payload
         if len(self._block) > _MAX_HEADER_BLOCK:
@@ -261,6 +285,8 @@ class Http2(asyncio.Protocol):
         if flags & _END_HEADERS:
             block, self._block = bytes(self._block), bytearray()
             headers = [(_text(name), _text(value)) for name, value in self._decoder.decode(block, raw=True)]
+            if self._over:
+                return
             self.header_block(headers, last=self._block_ends)
             if self._block_ends:
                 self._end(None)
@@ -269,9 +295,13 @@ class Http2(asyncio.Protocol):
         for start in range(0, len(payload) - 5, 6):
             name, value = int.from_bytes(payload[start : start + 2]), int.from_bytes(payload[start + 2 : start + 6])
             if name == _INITIAL_WINDOW_SIZE:
+                if value > MAX_WINDOW:
+                    raise ProtocolError("a window is larger than it can be")
                 self._stream_window += value - self._first_window
                 self._first_window = value
             elif name == _MAX_FRAME_SIZE:
+                if not _FRAME <= value <= _LARGEST_FRAME:
+                    raise ProtocolError("a largest frame that HTTP/2 does not have")
                 self._frame = value
             elif name == 1:
                 self._encoder.header_table_size = min(value, 4096)
@@ -311,6 +341,12 @@ class Http2(asyncio.Protocol):
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes | memoryview) -> bytes:
     return b"%b%c%c%b%b" % (len(payload).to_bytes(3), kind, flags, stream.to_bytes(4), payload)
+
+
+def _without_padding(payload: bytes) -> bytes:
+    if not payload or payload[0] >= len(payload):
+        raise ProtocolError("there is more padding than there is of the frame")
+    return payload[1 : len(payload) - payload[0]]
 
 
 def _text(value: bytes) -> str:

@@ -1,7 +1,7 @@
 """The RPC `RouterService.Relay` as the facade makes it: one gRPC stream on a connection of its own."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import unquote
 
@@ -10,7 +10,8 @@ from google.protobuf.message import DecodeError
 from facade.http2 import PREFACE, Headers, Http2, ProtocolError
 
 _PATH = "/llmrouter.v1.RouterService/Relay"
-_OK, _UNKNOWN, _UNAVAILABLE = 0, 2, 14
+_UNKNOWN, _UNAVAILABLE = 2, 14
+_NO_GRPC = "the core's address does not answer as a gRPC server"
 _PING_EVERY = 60.0  # seconds, so that a core whose machine is gone is noticed
 
 
@@ -47,10 +48,9 @@ class RelayCall(Http2):
     def header_block(self, headers: Headers, *, last: bool) -> None:
         found = dict(headers)
         if last:
-            code = found.get("grpc-status", "")
-            self._status = int(code) if code.isdigit() else _UNKNOWN, unquote(found.get("grpc-message", ""))
+            self._status = _status(found)
         elif found.get(":status") != "200":
-            self._status = _UNAVAILABLE, "the core's address does not answer as a gRPC server"
+            self._status = _UNAVAILABLE, _NO_GRPC
             self.reset()
         elif not self.opened.done():
             self.opened.set_result(None)
@@ -84,6 +84,15 @@ class RelayCall(Http2):
         self._heard = False
         self.ping()
         self._pinging = self._loop.call_later(_PING_EVERY, self._ping)
+
+
+def _status(found: Mapping[str, str]) -> tuple[int, str]:
+    """Why the core ended the stream."""
+    code = found.get("grpc-status")
+    if code is None:
+        return _UNAVAILABLE, _NO_GRPC
+    known = code.isascii() and code.isdigit() and len(code) <= 2
+    return int(code) if known else _UNKNOWN, unquote(found.get("grpc-message", ""))
 
 
 async def open_relay(

@@ -13,13 +13,15 @@ from core.dialects.request import Request
 from core.errors import InvalidArgument
 
 # The first two are OpenAI's and Anthropic's, the others are local servers', which let them win.
-_NAMES: Final = (
-    "max_completion_tokens",
-    "max_tokens",
-    "max_output_tokens",
-    "max_new_tokens",
-    "n_predict",
-    "num_predict",
+_NAMES: Final = frozenset(
+    (
+        "max_completion_tokens",
+        "max_tokens",
+        "max_output_tokens",
+        "max_new_tokens",
+        "n_predict",
+        "num_predict",
+    )
 )
 _MOST_CHOICES: Final = 1000
 _MOST_TOKENS: Final = 10**9
@@ -35,8 +37,10 @@ def has_output(request: Request) -> bool:
 def named_output(request: Request) -> int | None:
     """The most output tokens of one answer that a request names; None where it names none. Raises InvalidArgument."""
     fields = request.fields
-    named = [number for name in _NAMES if name in fields and (number := _number(fields, name)) is not None]
-    return max(named, default=None)
+    names = fields.keys() & _NAMES
+    if not names:
+        return None
+    return max((number for name in names if (number := _number(fields, name)) is not None), default=None)
 
 
 def choices(request: Request) -> int:

@@ -5,6 +5,7 @@ There are no timers here: core/routing/active.py watches all calls with one.
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Protocol
 from urllib.request import proxy_bypass_environment  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - not in its stubs
@@ -67,7 +68,8 @@ def _head(url: URL, headers: CIMultiDict[str]) -> bytes:
     lines = [f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {host}" + ("" if url.is_default_port() else f":{url.port}")]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if url.user is not None and "Authorization" not in headers:
-        lines.append("Authorization: " + aiohttp.BasicAuth(url.user, url.password or "").encode())
+        user = b64encode(f"{url.user}:{url.password or ''}".encode())
+        lines.append(f"Authorization: Basic {user.decode()}")
     head = "\r\n".join(lines)
     if any(character in line for line in lines for character in "\r\n\0"):
         raise ValueError("a header must be one line")

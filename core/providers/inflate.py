@@ -23,6 +23,7 @@ class Inflated:
         self._reply = reply
         self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._size = 0
+        self._half = False  # what was packed has begun and not ended
         self.status = reply.status
         self.content_type = reply.content_type
         self.headers = reply.headers
@@ -31,17 +32,22 @@ class Inflated:
     async def read(self) -> bytes:
         data = await self._reply.read()
         try:
-            return self._inflate(data) if data else b""
+            plain = self._inflate(data) if data else b""
+            self._refuse_half()
         except StreamInterrupted as error:
             raise ProviderError("the provider's answer could not be unpacked") from error
+        return plain
 
     @property
     def over(self) -> bool:
-        return self._reply.over
+        return self._reply.over and not self._half
 
     def arrived(self) -> bytes:
         data = self._reply.arrived()
-        return self._inflate(data) if data else b""
+        if data:
+            return self._inflate(data)
+        self._refuse_half()
+        return b""
 
     async def more(self) -> None:
         await self._reply.more()
@@ -53,13 +59,18 @@ class Inflated:
         self._reply.close()
 
     def _inflate(self, data: bytes) -> bytes:
-        """Unpacks what came. Raises StreamInterrupted where it can't be, is too much, or is not all."""
+        """Unpacks what came. Raises StreamInterrupted where it can't be, or is too much."""
         try:
             plain = self._inflater.decompress(data, MAX_ANSWER_BYTES)
         except zlib.error as error:
             raise StreamInterrupted from error
         self._size += len(plain)
-        too_much = bool(self._inflater.unconsumed_tail) or self._size > MAX_ANSWER_BYTES
-        if too_much or (self._reply.over and not self._inflater.eof):
+        self._half = not self._inflater.eof
+        if self._inflater.unconsumed_tail or self._size > MAX_ANSWER_BYTES:
             raise StreamInterrupted
         return plain
+
+    def _refuse_half(self) -> None:
+        """Raises StreamInterrupted where the body has ended and what was packed in it has not."""
+        if self._half and self._reply.over:
+            raise StreamInterrupted

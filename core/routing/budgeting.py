@@ -22,6 +22,7 @@ from core.routing.settlement import Running
 from core.routing.worst_case import SLACK, WorstCase, worst_case
 
 _STEP = 512  # bytes of a stream between two counts near its end
+_LEAST_EVENT = 16  # bytes: no event that says anything is smaller
 
 
 class Budgeting:
@@ -122,7 +123,7 @@ class StreamGuard:
             return False
         events = meter.rough_output_tokens()
         if events <= self._tokens // 2:
-            self._left = _STEP
+            self._left = max(_STEP, (self._tokens // 2 - events) * _LEAST_EVENT)
             return False
         counted = meter.output_tokens()
         self._left = max(_STEP, self._tokens - max(events, counted))

@@ -124,9 +124,17 @@ class FacadeLink(Http2):
         if self._stream is not None:
             self._stream.break_off()
 
+    def close(self) -> None:
+        """Ends the link when what was said has left; calls that still run end with it."""
+        self._outbox.flush()
+        self.hang_up()
+        if self._stream is not None:
+            self._stream.break_off()
+
     async def _finish(self, stream: RelayStream) -> None:
         await stream.finish()
         self._outbox.flush()
+        await self.drained()  # or the end would overtake what the facade's windows hold up
         self.send_headers([("grpc-status", _OK)], last=True)
         self.hang_up()
 
@@ -137,6 +145,9 @@ class FacadeLink(Http2):
 
     def _wait_for_reader(self) -> None:
         """Who does not read shall not ask for more either."""
+        if self.held_up:
+            self.abort()  # by its own windows, and how they open could not be read any more
+            return
         self.stop_reading()
         self._links.background(self._go_on_when_drained())
 
@@ -164,7 +175,7 @@ class Links:
         if self._server is not None:
             self._server.close()
         for link in tuple(self.open):
-            link.hang_up()
+            link.close()
 
     def background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

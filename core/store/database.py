@@ -6,6 +6,7 @@ reached or does not answer becomes errors.DatabaseError; a broken uniqueness rul
 sqlalchemy.exc.IntegrityError, for the use case to name.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +23,7 @@ from core.errors import DatabaseError
 # How long a writer waits for another, in seconds (SQLite allows one at a time).
 _BUSY_TIMEOUT = 10
 _CONNECT_TIMEOUT = 5
+_LAST_WORDS = 5.0
 _POOL_SIZE = 5
 
 
@@ -31,20 +33,22 @@ class Database:
     def __init__(self, url: str) -> None:
         """url: an SQLAlchemy URL with the driver aiosqlite or asyncpg."""
         self._engine = _create_engine(url)
+        self._open = 0  # connections that are in use
+        self._none_open = asyncio.Event()
         self.is_sqlite = self._engine.dialect.name == "sqlite"
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A connection in a transaction that only reads. Raises DatabaseError."""
         with translated():
-            async with self._engine.connect() as connection, connection.begin():
+            async with self._connection() as connection, connection.begin():
                 yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
         """Like `read`, and all its statements see the database at one moment. Raises DatabaseError."""
         with translated():
-            async with self._engine.connect() as connection:
+            async with self._connection() as connection:
                 if not self.is_sqlite:  # which has nothing else
                     await connection.execution_options(isolation_level="REPEATABLE READ")
                 async with connection.begin():
@@ -58,7 +62,7 @@ class Database:
         can't fail half-way because another was faster. Raises DatabaseError, IntegrityError.
         """
         with translated():
-            async with self._engine.connect() as connection:
+            async with self._connection() as connection:
                 await connection.execution_options(llmrouter_immediate=True)
                 async with connection.begin():
                     yield connection
@@ -73,7 +77,23 @@ class Database:
             await connection.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
+        """Waits, not for ever, for those who are at it: a driver whose thread has ended answers nobody any more."""
+        if self._open:
+            self._none_open.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._none_open.wait(), _LAST_WORDS)
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
+        self._open += 1
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._none_open.set()
 
     @property
     def engine(self) -> AsyncEngine:

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import accounting, others, report, service
 from .cases import CASES, WARMUP, Case
+from .figures import COSTS_OF_CAPS
 from .lock import locked
 from .measure import Meter, Results, row
 from .options import Options, parse
@@ -47,7 +48,7 @@ class Bench:
         began = time.monotonic()
         say(report.machine())
         # before anything is started: a peer that is not there should not cost half a minute
-        smg = self.find_peer()
+        smg = None if self.options.caps else self.find_peer()
         upstream, port = self.start_upstream()
         direct = Target(DIRECT, f"http://127.0.0.1:{port}")
         check(direct)
@@ -99,6 +100,8 @@ class Bench:
         if self.options.direct:
             return []
         services = [self.start_service(upstream)]
+        if self.options.caps:
+            services.insert(0, service.start(self.processes, self.scratch, upstream, capped=True))
         say(f"{services[0].name} is ready" + told_seconds(services[0]))
         if smg:
             services.append(others.start_smg(self.processes, self.scratch, upstream, smg))
@@ -137,7 +140,7 @@ class Bench:
 
     def print(self, services: list[Target]) -> None:
         names = [target.name for target in services]
-        rows = report.figures(self.results, names)
+        rows = report.figures(self.results, names, COSTS_OF_CAPS if self.options.caps else None)
         if self.options.markdown:
             print(report.markdown(rows))
         else:

@@ -18,6 +18,7 @@ class Options:
     soak: int
     peer: str
     smg: str | None
+    caps: bool
     direct: bool
     json: Path | None
     markdown: bool
@@ -55,6 +56,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add("--soak", type=int, default=0, metavar="N", help="N requests, and memory; cases only by --only")
     add("--peer", choices=["auto", "smg", "none"], default="auto", help="auto: smg if there is one")
     add("--smg", metavar="FILE", help="the smg executable; else $SMG, else the PATH")
+    add("--caps", action="store_true", help="ours with a budget and limits, beside ours without")
     add("--direct", action="store_true", help="no service: what the machine and this kit give")
     add("--json", type=Path, metavar="FILE", help="append all results, one JSON line each")
     add("--markdown", action="store_true", help="print the table for a README")

@@ -19,14 +19,25 @@ START_LIMIT = 60.0
 EMAIL = "bench@example.com"
 
 
-def start(processes: Processes, scratch: Path, upstream: int) -> Target:
-    """Start, make a key, and start again: the second start, on existing data, is the one that is timed."""
-    service = Service(processes, scratch, upstream)
+CAPPED = f"{NAME} with caps"
+# More than any run spends, so that everything is counted and nothing refused.
+MONTH_DOLLARS, PER_MINUTE = 1_000_000, 1_000_000_000
+
+
+def start(processes: Processes, scratch: Path, upstream: int, *, capped: bool = False) -> Target:
+    """Start, make a key, and start again: the second start, on existing data, is the one that is timed.
+
+    capped: the key is a virtual one with a budget, and has limits of requests and tokens.
+    """
+    name = CAPPED if capped else NAME
+    folder = scratch / ("capped" if capped else "plain")
+    folder.mkdir()
+    service = Service(processes, folder, upstream)
     first, _ = service.start()
-    key = service.make_key()
+    key = service.make_capped_key() if capped else service.make_key()
     processes.stop(first)
     process, ready_s = service.start()
-    return Target(NAME, service.url + PREFIX, key=key, pid=process.pid, ready_s=ready_s)
+    return Target(name, service.url + PREFIX, key=key, pid=process.pid, ready_s=ready_s)
 
 
 class Service:
@@ -70,6 +81,21 @@ class Service:
         if made.status != 201:
             raise BenchError(f"{NAME}: no API key: {made.status} {made.text[:200]}")
         return str(cast("dict[str, Any]", json.loads(made.text))["value"])
+
+    def make_capped_key(self) -> str:
+        """As an administrator does at the command line."""
+        made = self.administer("keys", "create", EMAIL, "--name", "bench", "--virtual", "--budget", str(MONTH_DOLLARS))
+        self.administer("limits", "set", "user", EMAIL, "--rpm", str(PER_MINUTE), "--tpm", str(PER_MINUTE))
+        return next(word for word in made.split() if word.startswith("vk_"))
+
+    def administer(self, *words: str) -> str:
+        """What a command of ours prints."""
+        done = subprocess.run(
+            [command()[0], *words], env=self.environment, cwd=self.scratch, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise BenchError(f"llmrouter {' '.join(words)}: {done.stderr}")
+        return done.stdout
 
 
 def command() -> list[str]:

@@ -3,6 +3,12 @@
 import asyncio
 import logging
 
+import pytest
+
+from core.rpc import server
+from facade import relay_call
+from facade.relay_call import open_relay
+from tests.support.core import CoreFactory
 from tests.support.database import on_sqlite
 from tests.support.facade import SiteFactory
 
@@ -42,3 +48,17 @@ async def test_a_facade_with_another_secret_key_says_so_once(site_factory: SiteF
         root.setLevel(level)
     (said,) = told.messages
     assert "LLMROUTER_SECRET_KEY" in said
+
+
+async def test_an_idle_link_over_tcp_is_kept_up_by_pings_and_the_core_takes_them(
+    core_factory: CoreFactory, monkeypatch: pytest.MonkeyPatch
+):
+    assert relay_call._PING_EVERY * 1000 > server._OFTEN_ENOUGH_MS  # pyright: ignore[reportPrivateUsage] - else it hangs up
+    monkeypatch.setattr(relay_call, "_PING_EVERY", 0.02)
+    monkeypatch.setattr(server, "_OFTEN_ENOUGH_MS", 1)
+    async with core_factory() as core:
+        call = await open_relay(core.target, core.as_facade, lambda _: None, PATIENCE)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(call.over), 0.2)
+        call.reset()
+        await asyncio.wait_for(call.over, PATIENCE)

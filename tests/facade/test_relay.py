@@ -252,7 +252,8 @@ async def test_a_client_who_goes_on_reading_gets_everything(router: Router):
     async with router.chat(stream=True) as answer:
         await answer.content.read(1)
         (call,) = router.inference.active.all()
-        await until(lambda: call.idle_limit == 600.0 or answer.content.total_bytes > 3_000_000)
+        # Held up, or taken whole by the kernel's buffers, whose size is not ours to say.
+        await until(lambda: call.idle_limit == 600.0 or not router.inference.active.contains(call.request_id))
         size = 1 + len(await answer.read())
     assert size == 500 * len(event) + len(b"data: [DONE]\n\n")
     assert (await router.record()).outcome == "answered"
