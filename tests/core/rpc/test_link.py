@@ -297,3 +297,15 @@ async def test_a_stop_lets_what_was_said_leave_and_ends_the_links(
         assert facade.came == 1
     await until(lambda: not links.open and not len(inference.active))
     assert sorted(record.outcome for record in await inference.records()) == ["answered", "hung_up"]
+
+
+async def test_what_was_added_a_moment_before_a_stop_leaves_too(inference: Inference, links: Links, socket: str):
+    async with facade_at(socket, inference) as facade:
+        await until(lambda: any(link._stream for link in links.open))  # pyright: ignore[reportPrivateUsage] - else nothing can be
+        (link,) = links.open
+        outbox = link._outbox  # pyright: ignore[reportPrivateUsage] - the calls have it
+        outbox.frame(1).end.SetInParent()
+        outbox.ready()
+        links.close()
+        await asyncio.wait_for(asyncio.shield(facade.over), PATIENCE)
+        assert facade.came == 1
