@@ -39,6 +39,17 @@ def limited(folder: Path, upstream: OpenAIUpstream, limit: str) -> dict[str, str
     return {"LLMROUTER_CORE_WORKERS": "2", "LLMROUTER_CONFIG": str(path)}
 
 
+async def both_linked(service: Service, session: aiohttp.ClientSession) -> None:
+    """Returns when the facade has its link to each core."""
+    async with asyncio.timeout(20):
+        while True:
+            async with session.get(service.base_url + "/ready") as answer:
+                cores = (await answer.json())["cores"]
+            if all(state["relay"] == "ok" for state in cores.values()):
+                return
+            await asyncio.sleep(0.01)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a client had of its request."""
@@ -105,6 +116,7 @@ async def test_the_places_of_a_core_that_was_killed_are_free_again(
 ):
     environ = limited(tmp_path, openai_upstream, "concurrent_requests: 12")
     service = start_service(supervised=True, database_url=database_url, environ=environ)
+    await both_linked(service, session)  # else all streams may be on the one that lives on
     gate = Gate()
     openai_upstream.always(stream(["one ", "two "], gate=gate))
     running = [asyncio.ensure_future(ask(service, session, stream=True)) for _ in range(12)]
