@@ -13,18 +13,15 @@ import re
 import msgspec
 
 from core.dialects.anthropic_usage import Usage
-from core.dialects.events import last_event_end, payloads
-from core.dialects.tally import Tally, texts_named
+from core.dialects.events import payloads, whole_events
+from core.dialects.tally import Tally, texts_after
 from core.dialects.tokens import COUNTED, Tokens
 
 # A quotation mark inside a JSON string is escaped, so this never matches what a model said.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 # At the start of a line, which nothing that a model said can be.
 _END = re.compile(rb'(?:^|[\r\n])(?:event:[ \t]*|data:[ \t]*\{\s*"type"\s*:\s*")(message_stop|error)\b')
-_TEXTS = tuple(map(texts_named, (b"text", b"thinking", b"partial_json")))
-
-# An event larger than this is passed on unread, so that memory has a bound.
-MAX_EVENT_BYTES = 4 * 1024 * 1024
+_TEXTS = tuple(map(texts_after, (b'"text', b'"thinking', b'"partial_json')))
 
 # The HTTP status that an error of each type has where it is an answer of its own.
 STATUSES = {
@@ -81,17 +78,9 @@ class MessageMeter:
 
     def feed(self, data: bytes) -> bytes:
         """Takes what one read brought; returns what the caller shall have of it, perhaps nothing yet."""
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
-        if not data.endswith(b"\n\n"):
-            cut = last_event_end(data)
-            if len(data) - cut > MAX_EVENT_BYTES:
-                cut = len(data)
-            data, self._rest = data[:cut], data[cut:]
-            if not data:
-                return b""
-        self._look_at(data)
+        data, self._rest = whole_events(self._rest + data)
+        if data:
+            self._look_at(data)
         return data
 
     def end(self) -> bytes:

@@ -18,9 +18,12 @@ _TEXT_BYTES = 256 * 1024
 _decode_text = msgspec.json.Decoder(str).decode
 
 
-def texts_named(name: bytes) -> "re.Pattern[bytes]":
-    """Finds what stands in a JSON field of this name; a literal at the beginning makes the search fast."""
-    return re.compile(b'"' + name + rb'"\s?:\s?"([^"\\]*(?:\\.[^"\\]*)*)"')
+def texts_after(name: bytes) -> "re.Pattern[bytes]":
+    """Finds what stands in the JSON fields whose names end so, as it stands between its quotation marks.
+
+    One pattern for each: a literal at the beginning is what makes the search fast.
+    """
+    return re.compile(name + rb'"\s?:\s?"([^"\\]*(?:\\.[^"\\]*)*)"')
 
 
 class Tally:
@@ -38,26 +41,25 @@ class Tally:
         self._counted = 0
         self._events = 0
 
-    def add(self, block: bytes) -> None:
-        """Takes note of some events."""
+    def add(self, block: bytes) -> bytes:
+        """Takes note of some events; returns what is let go with them, b"" while all is kept."""
+        self.keep(block)
+        return self.let_go() if self._aside_size > _ASIDE_BYTES else b""
+
+    def keep(self, block: bytes) -> None:
+        """The same for the last of a stream, whatever its size."""
         self._aside.append(block)
         self._aside_size += len(block)
-        if self._aside_size > _ASIDE_BYTES:
-            self._take_texts()
 
-    def tokens(self) -> int:
-        """How many tokens were said."""
-        self._take_texts()
-        self._count()
-        return self._counted
+    def kept(self) -> bytes:
+        """What is kept aside."""
+        return b"".join(self._aside)
 
-    def events(self) -> int:
-        """How many events came, which is about how many tokens."""
-        return self._events + sum(block.count(b"data:") for block in self._aside)
-
-    def _take_texts(self) -> None:
-        """Takes the texts out of what was kept aside, and lets the rest go."""
-        aside, self._aside, self._aside_size = b"".join(self._aside), [], 0
+    def let_go(self) -> bytes:
+        """Takes the texts out of what is kept aside, and lets the rest go; returns what that was."""
+        aside, self._aside, self._aside_size = self.kept(), [], 0
+        if not aside:
+            return b""
         self._events += aside.count(b"data:")
         for pattern in self._patterns:
             text = b"".join(pattern.findall(aside))
@@ -66,6 +68,17 @@ class Tally:
                 self._texts_size += len(text)
         if self._texts_size > _TEXT_BYTES:
             self._count()
+        return aside
+
+    def tokens(self) -> int:
+        """How many tokens were said."""
+        self.let_go()
+        self._count()
+        return self._counted
+
+    def events(self) -> int:
+        """How many events came, which is about how many tokens."""
+        return self._events + sum(block.count(b"data:") for block in self._aside)
 
     def _count(self) -> None:
         text, self._texts, self._texts_size = b"".join(self._texts), [], 0

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialects import anthropic_stream
 from core.dialects.anthropic_stream import STATUSES, MessageMeter, first_failure
 from core.dialects.counting import count_text
 from core.dialects.tokens import COUNTED, PROVIDER, Tokens
@@ -100,7 +99,7 @@ def test_a_long_stream_is_counted_within_bounds():
 
 
 def test_an_event_without_end_is_passed_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(anthropic_stream, "MAX_EVENT_BYTES", 100)
+    monkeypatch.setattr("core.dialects.events.MAX_EVENT_BYTES", 100)
     assert len(MessageMeter().feed(b"data: " + b"x" * 200)) == 206
 
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialects import openai_stream
 from core.dialects.openai_stream import StreamMeter
 from core.dialects.tokens import COUNTED, PROVIDER, Tokens
 from tests.support.openai_upstream import USAGE, events, resplit
@@ -194,7 +193,7 @@ def test_how_far_a_stream_is_is_known_without_reading_it():
 
 
 def test_an_event_beyond_all_bounds_is_passed_on_in_pieces(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(openai_stream, "MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr("core.dialects.events.MAX_EVENT_BYTES", 1000)
     data = chunk({"content": "x" * 5000}) + chunk({"content": "a"}, usage=dict(USAGE))
     meter = StreamMeter(hide_usage=True)
     relayed, fed = b"", 0
