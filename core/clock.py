@@ -30,6 +30,11 @@ class SystemClock:
         return time.monotonic()
 
 
+def iso(moment: datetime) -> str:
+    """An aware UTC time as RFC 3339 writes it, with a Z."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware time."""
     return (moment - _EPOCH) // _MICROSECOND  # exact, which a float of seconds is not

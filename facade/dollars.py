@@ -1,8 +1,15 @@
-"""Dollars as JSON has them, and the core's nano-dollars."""
+"""Dollars as JSON and headers have them, and the core's nano-dollars."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
 _NANOS = 1_000_000_000
+
+
+def as_text(nanos: int) -> str:
+    """An amount in dollars as plain decimal text, without a float on the way."""
+    whole, rest = divmod(nanos, _NANOS)
+    fraction = f"{rest:09d}".rstrip("0")
+    return f"{whole}.{fraction}" if fraction else str(whole)
 
 
 def to_nanos(dollars: float) -> int:

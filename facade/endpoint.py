@@ -18,6 +18,7 @@ from facade.answer import event_of
 from facade.body import read_body
 from facade.call import Call
 from facade.credentials import credentials_of
+from facade.dollars import as_text
 from facade.problem import from_status
 from facade.relay import Exchange, Relay
 from facade.route import Handler
@@ -25,8 +26,6 @@ from facade.settings import FacadeSettings
 from facade.sse import ChunkWriter
 from facade.surface import Surface
 from llmrouter.v1 import router_pb2 as pb
-
-_NANOS_PER_DOLLAR = 1_000_000_000
 
 
 class Inference:
@@ -86,7 +85,7 @@ def _passed(call: Call, names: Sequence[str]) -> list[pb.Header]:
 def _answer(head: pb.CallHead) -> web.Response:
     headers = _headers(head)
     if head.HasField("cost_nanousd"):
-        headers["x-llmrouter-cost-usd"] = _dollars(head.cost_nanousd)
+        headers["x-llmrouter-cost-usd"] = as_text(head.cost_nanousd)
     return web.Response(body=head.data, status=head.status, headers=headers)
 
 
@@ -127,10 +126,3 @@ def _headers(head: pb.CallHead) -> "CIMultiDict[str]":
 def _plain(value: str) -> str:
     """A header's value: what HTTP can't carry is replaced."""
     return value if value.isascii() and value.isprintable() else value.encode("ascii", "backslashreplace").decode()
-
-
-def _dollars(nanos: int) -> str:
-    """An amount in dollars as plain decimal text, without a float on the way."""
-    whole, rest = divmod(nanos, _NANOS_PER_DOLLAR)
-    fraction = f"{rest:09d}".rstrip("0")
-    return f"{whole}.{fraction}" if fraction else str(whole)

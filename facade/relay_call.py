@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from urllib.parse import unquote
 
 from google.protobuf.message import DecodeError
@@ -122,8 +121,7 @@ async def open_relay(
         raise RelayFailed(_UNAVAILABLE, str(error) or "the core does not answer") from error
     except BaseException:
         if call is not None:
-            with suppress(asyncio.CancelledError, RelayFailed):
-                call.opened.cancel()
+            call.opened.cancel()
             call.hang_up()
         raise
     return call

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from core.commands.dollars import nanos_of
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ async def _set(
     from llmrouter.v1.budget_pb2 import CreateBudgetRequest, UpdateBudgetRequest
 
     scope_id, period, dollars = target
-    limit, percents = _nanos(dollars), _percents(arguments.thresholds)
+    limit, percents = nanos_of(dollars), _percents(arguments.thresholds)
     if before is None:
         request = CreateBudgetRequest(
             scope=scope_of(arguments.kind),
@@ -159,18 +160,6 @@ async def _remove(methods: "BudgetAdministration", before: "Budget | None") -> i
     await methods.DeleteBudget(DeleteBudgetRequest(id=before.id), None)
     print("removed the budget")
     return 0
-
-
-def _nanos(dollars: str) -> int:
-    from decimal import InvalidOperation
-
-    from core.commands.failure import Failure
-    from core.money import nanos_from_dollars
-
-    try:
-        return nanos_from_dollars(dollars)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise Failure(f"'{dollars}' is no amount of dollars") from None
 
 
 def _percents(text: str) -> list[int]:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from core.clock import iso
+
 Row = Mapping[str, object]
 
 
@@ -36,7 +38,7 @@ def models(count: int) -> str:
 
 def moment(value: Timestamp) -> str:
     """A time as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(value.seconds, UTC).isoformat().replace("+00:00", "Z")
+    return iso(datetime.fromtimestamp(value.seconds, UTC))
 
 
 def _cell(value: object) -> str:

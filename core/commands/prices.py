@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from core.commands.dollars import nanos_of
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,23 +90,11 @@ async def _set(methods: "PriceAdministration", arguments: Namespace) -> int:
         provider=arguments.provider,
         model=arguments.model,
         since=arguments.since,
-        input_nanousd=_nanos(arguments.input),
-        output_nanousd=_nanos(arguments.output),
-        cached_input_nanousd=_nanos(arguments.cached) if arguments.cached else None,
-        cache_write_nanousd=_nanos(arguments.cache_write) if arguments.cache_write else None,
+        input_nanousd=nanos_of(arguments.input),
+        output_nanousd=nanos_of(arguments.output),
+        cached_input_nanousd=nanos_of(arguments.cached) if arguments.cached else None,
+        cache_write_nanousd=nanos_of(arguments.cache_write) if arguments.cache_write else None,
     )
     made = await methods.CreatePrice(CreatePriceRequest(price=price), None)
     print(f"price {made.price.id} is set")
     return 0
-
-
-def _nanos(dollars: str) -> int:
-    from decimal import InvalidOperation
-
-    from core.commands.failure import Failure
-    from core.money import nanos_from_dollars
-
-    try:
-        return nanos_from_dollars(dollars)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise Failure(f"'{dollars}' is no amount of dollars") from None

@@ -9,12 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from core.dialects.anthropic_messages import MESSAGES
-from core.dialects.request import Request, encode, fields_of
+from core.dialects.request import Request, encode, fields_of, read_number
 from core.errors import InvalidArgument
 
 _BUDGET: Final = "thinking.budget_tokens"
 
-_decode_number = msgspec.json.Decoder(int | float | None).decode
 _decode_thinking = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 
 
@@ -26,7 +25,7 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
     if request.operation != MESSAGES:
         return request
     changes: dict[str, Any] = {}
-    most = _number(request.fields.get("max_tokens"), "max_tokens")
+    most = read_number(request.fields.get("max_tokens"), "max_tokens")
     if most_output:
         if most is None:
             changes["max_tokens"] = most = most_output
@@ -51,23 +50,10 @@ def _thinking(fields: dict[str, msgspec.Raw], most: int, output: int | None) -> 
         raise InvalidArgument("thinking must be an object", field="thinking") from None
     if not thinking or bytes(thinking.get("type", b"")) == b'"disabled"':
         return None
-    budget = _number(thinking.get("budget_tokens"), _BUDGET)
+    budget = read_number(thinking.get("budget_tokens"), _BUDGET)
     if budget is None:  # left to the model
         allowed = most if output is None else min(most, max(1, output - 1))  # the API wants less than the output
         return {**thinking, "type": "enabled", "budget_tokens": allowed}
     if budget > most:
         raise InvalidArgument(f"{_BUDGET}: this key allows {most} tokens of thinking", field=_BUDGET)
     return None
-
-
-def _number(raw: msgspec.Raw | None, name: str) -> int | None:
-    """A whole number; None where there is none. Raises InvalidArgument for anything else."""
-    try:
-        value = None if raw is None else _decode_number(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = 0.5
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise InvalidArgument(f"{name} must be a whole number", field=name)
-        return int(value)
-    return value

@@ -13,19 +13,19 @@ from typing import Final
 import msgspec
 
 from core.dialects.openai_chat import COMPLETION, EMBEDDING
-from core.dialects.request import Request, encode, fields_of
+from core.dialects.request import Request, encode, fields_of, read_number
 from core.errors import InvalidArgument
 
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
 
 _NAMES: Final = (MAX_COMPLETION_TOKENS, MAX_TOKENS)
-# Of local servers, which let them win over the names above.
-_OTHER_NAMES: Final = ("max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
+OUTPUT_NAMES: Final = (*_NAMES, "max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
+"""Under which a request may say how much output it wants: OpenAI's, and local servers', which let theirs win."""
+
 # OpenAI has no number for thinking; these are other vendors'.
 _REASONING: Final = (("thinking", "budget_tokens"), ("reasoning", "max_tokens"), ("thinking_budget", ""))
 
-_decode_number = msgspec.json.Decoder(int | float | None).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 
 
@@ -43,14 +43,14 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
     if not most_output or request.operation == EMBEDDING:
         return request
     answers = _choices(request)
-    for name in (*_NAMES, *_OTHER_NAMES):
-        number = _number(request.fields, name)
+    for name in OUTPUT_NAMES:
+        number = read_number(request.fields.get(name), name)
         # A negative one means without end where it means anything.
         if number is not None and (number < 0 or number * answers > most_output):
             raise InvalidArgument(f"{name}: this key allows {most_output} output tokens a request", field=name)
     if answers > most_output:
         raise InvalidArgument(f"n: this key allows {most_output} output tokens a request", field="n")
-    named = [number for name in _NAMES if (number := _number(request.fields, name)) is not None]
+    named = [number for name in _NAMES if (number := read_number(request.fields.get(name), name)) is not None]
     return msgspec.structs.replace(request, output_limit=max(named, default=most_output // answers))
 
 
@@ -60,9 +60,9 @@ def with_limit(request: Request, body: bytes, name: str) -> bytes:
         return body
     if request.operation == COMPLETION:
         name = MAX_TOKENS
-    if _number(request.fields, name) is not None:
+    if read_number(request.fields.get(name), name) is not None:
         return body
-    if name == MAX_COMPLETION_TOKENS and _number(request.fields, MAX_TOKENS) is not None:
+    if name == MAX_COMPLETION_TOKENS and read_number(request.fields.get(MAX_TOKENS), MAX_TOKENS) is not None:
         return body  # both together are refused
     if name in request.fields:  # as null: written twice, it would be the provider's to choose one
         return encode({**fields_of(body), name: request.output_limit})
@@ -72,33 +72,17 @@ def with_limit(request: Request, body: bytes, name: str) -> bytes:
 
 def _choices(request: Request) -> int:
     """How many answers the request makes the provider write."""
-    numbers = [_number(request.fields, name) or 1 for name in ("n", "best_of")]
+    numbers = [read_number(request.fields.get(name), name) or 1 for name in ("n", "best_of")]
     return max(1, *numbers)
-
-
-def _number(fields: dict[str, msgspec.Raw], name: str) -> int | None:
-    """A field that is a whole number; None where there is none. Raises InvalidArgument for anything else."""
-    raw = fields.get(name)
-    if raw is None:
-        return None
-    try:
-        value = _decode_number(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = 0.5
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise InvalidArgument(f"{name} must be a whole number", field=name)
-        return int(value)
-    return value
 
 
 def _reasoning(fields: dict[str, msgspec.Raw], name: str, inner: str) -> int:
     """How many tokens of thinking a field asks for, 0 where it says nothing of that."""
     if not inner:
-        return _number(fields, name) or 0
+        return read_number(fields.get(name), name) or 0
     raw = fields.get(name)
     try:
         found = _decode_object(raw) if raw is not None else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0  # to judge it is the provider's business
-    return _number(found, inner) or 0 if found else 0
+    return read_number(found.get(inner), inner) or 0 if found else 0

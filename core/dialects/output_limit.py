@@ -8,21 +8,11 @@ from typing import Final
 import msgspec
 
 from core.dialects.anthropic_messages import COUNT_TOKENS, MESSAGES
+from core.dialects.openai_caps import OUTPUT_NAMES
 from core.dialects.openai_chat import EMBEDDING
 from core.dialects.request import Request
 from core.errors import InvalidArgument
 
-# The first two are OpenAI's and Anthropic's, the others are local servers', which let them win.
-_NAMES: Final = frozenset(
-    (
-        "max_completion_tokens",
-        "max_tokens",
-        "max_output_tokens",
-        "max_new_tokens",
-        "n_predict",
-        "num_predict",
-    )
-)
 _MOST_CHOICES: Final = 1000
 _MOST_TOKENS: Final = 10**9
 
@@ -37,10 +27,8 @@ def has_output(request: Request) -> bool:
 def named_output(request: Request) -> int | None:
     """The most output tokens of one answer that a request names; None where it names none. Raises InvalidArgument."""
     fields = request.fields
-    names = fields.keys() & _NAMES
-    if not names:
-        return None
-    return max((number for name in names if (number := _number(fields, name)) is not None), default=None)
+    named = [number for name in OUTPUT_NAMES if name in fields and (number := _number(fields, name)) is not None]
+    return max(named, default=None)
 
 
 def choices(request: Request) -> int:

@@ -20,6 +20,7 @@ _MODEL_VALUE = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_decode_number = msgspec.json.Decoder(int | float | None).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,6 +78,19 @@ def read_flag(fields: dict[str, msgspec.Raw], name: str) -> bool:
     if value in (b"false", b"null"):
         return False
     raise InvalidArgument(f"{name} must be true or false", field=name)
+
+
+def read_number(raw: msgspec.Raw | None, name: str) -> int | None:
+    """A field's value that is a whole number; None where there is none. Raises InvalidArgument for anything else."""
+    try:
+        value = None if raw is None else _decode_number(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = 0.5
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise InvalidArgument(f"{name} must be a whole number", field=name)
+        return int(value)
+    return value
 
 
 def hashed(text: bytes) -> str:

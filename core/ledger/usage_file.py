@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from core.auth import Principal
+from core.clock import iso
 from core.ledger import reports
 from core.money import dollars_from_nanos
 from core.store.database import Database
@@ -24,7 +25,7 @@ _PAGE = 1000  # records that are in memory at a time
 
 COLUMNS: Final[dict[str, Callable[[UsageRow], Any]]] = {
     "id": lambda row: row.id,
-    "created_at": lambda row: row.created_at.isoformat().replace("+00:00", "Z"),
+    "created_at": lambda row: iso(row.created_at),
     "request_id": lambda row: row.request_id,
     "virtual_key_id": lambda row: row.virtual_key_id or None,
     "user_email": lambda row: row.user_email or None,

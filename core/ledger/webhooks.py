@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from core.clock import Clock
+from core.clock import Clock, iso
 from core.errors import DatabaseError
 from core.money import dollars_from_nanos
 from core.providers.webhook_post import WebhookFailed, post
@@ -109,13 +109,13 @@ def message(event: BudgetEvent) -> bytes:
         {
             "id": f"evt_{event.id}",
             "type": f"budget.{event.kind}",
-            "created_at": event.created_at.isoformat().replace("+00:00", "Z"),
+            "created_at": iso(event.created_at),
             "data": {
                 "budget_id": event.budget_id,
                 "scope": event.scope_kind,
                 "scope_id": event.scope_id,
                 "period": event.period,
-                "period_start": event.starts_at.isoformat().replace("+00:00", "Z"),
+                "period_start": iso(event.starts_at),
                 "percent": event.percent,
                 "spent_nanousd": event.settled_nanousd,
                 "limit_nanousd": event.limit_nanousd,

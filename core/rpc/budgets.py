@@ -5,7 +5,6 @@ request ─► checked ─► the budget's row and a note of the change ─► r
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -16,9 +15,9 @@ from core.deps import Deps
 from core.errors import InvalidArgument, NameExists, NoChanges, NotFound
 from core.ledger import scope as scopes
 from core.ledger.period import window
-from core.rpc import caller, masks, paging
+from core.rpc import caller, masks, paging, scoped
 from core.rpc.budget_message import budget_message, entry_message, kind_of, period_of
-from core.store import balances, budgets, credentials, ledger, users
+from core.store import balances, budgets, ledger
 from core.store.budgets import Budget
 from llmrouter.v1 import budget_pb2
 
@@ -61,7 +60,8 @@ class BudgetAdministration:
         limit, thresholds = amount(request.limit_nanousd, "limit_nanousd"), _percents(request.thresholds)
         try:
             async with self.deps.database.write() as connection:
-                await _check_exists(connection, kind, scope_id, self.deps.clock.now())
+                if not await scoped.exists(connection, kind, scope_id, self.deps.clock.now()):
+                    raise InvalidArgument(f"there is no such {kind}", field="scope_id")
                 budget = await budgets.add(
                     connection,
                     scope=(kind, scope_id),
@@ -180,14 +180,6 @@ def _scope_id(kind: str, text: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise InvalidArgument("scope_id must be a number", field="scope_id")
     return str(int(text))
-
-
-async def _check_exists(connection: AsyncConnection, kind: str, scope_id: str, now: datetime) -> None:
-    """Raises InvalidArgument where there is nobody whose spending could be counted."""
-    if kind == scopes.USER and await users.get(connection, int(scope_id)) is None:
-        raise InvalidArgument("there is no such user", field="scope_id")
-    if kind == scopes.CREDENTIAL and not await credentials.good(connection, [int(scope_id)], now):
-        raise InvalidArgument("there is no such credential", field="scope_id")
 
 
 def _percents(given: Sequence[int]) -> Sequence[int]:

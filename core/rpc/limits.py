@@ -4,21 +4,19 @@ request ─► checked ─► the limit's row and a note of the change ─► re
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import inputs
 from core.deps import Deps
 from core.errors import InvalidArgument, NameExists, NoChanges, NotFound
 from core.ledger import scope as scopes
 from core.ledger.limits import ANY, MODEL
-from core.rpc import paging
+from core.rpc import paging, scoped
 from core.rpc.masks import fields_to_change
 from core.rpc.times import to_timestamp
-from core.store import changes, credentials, limits, users
+from core.store import changes, limits
 from core.store.database import violated
 from core.store.limits import COUNTS, LimitChange, LimitRow
 from llmrouter.v1 import admin_pb2
@@ -83,7 +81,8 @@ class LimitAdministration:
         now = self.deps.clock.now()
         try:
             async with self.deps.database.write() as connection:
-                await _check_exists(connection, kind, scope_id, now)
+                if scope_id != ANY and not await scoped.exists(connection, kind, scope_id, now):
+                    raise InvalidArgument(f"there is no {kind} {scope_id}", field="scope_id")
                 if await limits.count(connection) >= _MAX_LIMITS:
                     raise InvalidArgument(f"there are {_MAX_LIMITS} limits, which is the most; delete one first")
                 row = await limits.add(connection, kind, scope_id, counts, "api", now)
@@ -154,19 +153,6 @@ def checked_id(kind: str, text: str) -> str:
             raise InvalidArgument(f"scope_id must be the {kind}'s number, or *", field="scope_id")
         text = str(int(text))
     return text
-
-
-async def _check_exists(connection: AsyncConnection, kind: str, scope_id: str, now: datetime) -> None:
-    """Raises InvalidArgument for a user or a credential that there is not."""
-    if scope_id == ANY or kind not in (scopes.CREDENTIAL, scopes.USER):
-        return
-    number = int(scope_id)
-    if kind == scopes.USER:
-        exists = await users.get(connection, number) is not None
-    else:
-        exists = bool(await credentials.good(connection, [number], now))
-    if not exists:
-        raise InvalidArgument(f"there is no {kind} {scope_id}", field="scope_id")
 
 
 def _kind(scope: admin_pb2.LimitScope) -> str:

@@ -66,7 +66,6 @@ class FacadeLink(Http2):
         self._greeted = False
         self._outbox = LinkOutbox(self)
         self._stream: RelayStream | None = None
-        self._ending: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -114,7 +113,7 @@ class FacadeLink(Http2):
         if self._stream is None:
             self.hang_up()
         elif error is None:
-            self._ending = asyncio.get_running_loop().create_task(self._finish(self._stream))
+            self._links.background(self._finish(self._stream))
         else:
             self._stream.break_off()
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from core import inputs
 from core.deps import Deps
-from core.errors import InvalidArgument, NotFound
+from core.errors import InvalidArgument
 from core.ledger.period import window
 from core.ledger.reservations import Reservations
 from core.ledger.scope import scopes_of
 from core.rpc import caller
+from core.rpc.belongings import checked_id
 from core.rpc.budget_message import budget_message, reservation_message
 from core.rpc.budgets import MOST
 from core.store import balances, budgets
@@ -16,7 +17,6 @@ from llmrouter.v1 import budget_pb2
 
 _TTL = 3600
 _MOST_TTL = 30 * 24 * 3600
-_MAX_ID = 40
 
 
 class ReservationMethods:
@@ -39,12 +39,12 @@ class ReservationMethods:
         if request.cost_nanousd < 0:
             raise InvalidArgument("cost_nanousd must not be negative", field="cost_nanousd")
         found = await self._reservations().settle(
-            caller.current().principal, _checked_id(request.id), request.cost_nanousd
+            caller.current().principal, checked_id(request.id), request.cost_nanousd
         )
         return budget_pb2.SettleResponse(reservation=reservation_message(found))
 
     async def Release(self, request: budget_pb2.ReleaseRequest, context: Any) -> budget_pb2.ReleaseResponse:
-        found = await self._reservations().release(caller.current().principal, _checked_id(request.id))
+        found = await self._reservations().release(caller.current().principal, checked_id(request.id))
         return budget_pb2.ReleaseResponse(reservation=reservation_message(found))
 
     async def GetBalance(self, request: budget_pb2.GetBalanceRequest, context: Any) -> budget_pb2.GetBalanceResponse:
@@ -59,10 +59,3 @@ class ReservationMethods:
     def _reservations(self) -> Reservations:
         deps = self.deps
         return Reservations(deps.database, deps.clock, deps.new_id, deps.budgets)
-
-
-def _checked_id(text: str) -> str:
-    """An id that the database can be asked about. Raises NotFound."""
-    if not (0 < len(text) <= _MAX_ID and text.isascii() and text.isprintable()):
-        raise NotFound
-    return text

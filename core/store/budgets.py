@@ -150,9 +150,3 @@ async def remove(connection: AsyncConnection, budget_id: int, now: datetime) -> 
         return False
     await changes.note(connection, CHANGE, budget_id, now)
     return True
-
-
-async def remove_of_scope(connection: AsyncConnection, scope: tuple[str, str], now: datetime) -> None:
-    """Removes all budgets of a scope that is gone."""
-    for budget in await of_scopes(connection, [scope]):
-        await remove(connection, budget.id, now)
