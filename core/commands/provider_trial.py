@@ -11,7 +11,7 @@ from core.commands.failure import Failure
 from core.commands.offline import opened
 from core.commands.output import models
 from core.deps import Deps
-from core.dialects import openai_chat
+from core.dialects.openai import chat as openai_chat
 from core.errors import RefreshFailed, RouterError
 from core.ids import new_id
 from core.providers.session import Session

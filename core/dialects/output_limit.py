@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from core.dialects.anthropic_messages import COUNT_TOKENS, MESSAGES
-from core.dialects.openai_caps import OUTPUT_NAMES
-from core.dialects.openai_chat import EMBEDDING
+from core.dialects.anthropic.messages import COUNT_TOKENS, MESSAGES
+from core.dialects.openai.caps import OUTPUT_NAMES
+from core.dialects.openai.chat import EMBEDDING
 from core.dialects.request import Request
 from core.errors import InvalidArgument
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 
-from core.dialects import anthropic_caps, anthropic_messages, openai_caps, openai_chat
-from core.dialects.anthropic_stream import MessageMeter
-from core.dialects.anthropic_stream import first_failure as anthropic_failure
+from core.dialects.anthropic import caps as anthropic_caps
+from core.dialects.anthropic import messages as anthropic_messages
+from core.dialects.anthropic.stream import MessageMeter
+from core.dialects.anthropic.stream import first_failure as anthropic_failure
 from core.dialects.dialect import Dialect
-from core.dialects.openai_failure import first_failure as openai_failure
-from core.dialects.openai_stream import StreamMeter
+from core.dialects.openai import caps as openai_caps
+from core.dialects.openai import chat as openai_chat
+from core.dialects.openai.failure import first_failure as openai_failure
+from core.dialects.openai.stream import StreamMeter
 from core.dialects.request import Request
+from core.dialects.sides import CallerSide, ProviderSide
 
 OPENAI = Dialect(
     title="OpenAI API",
@@ -38,6 +42,11 @@ DIALECTS: Mapping[str, Dialect] = {
     anthropic_messages.MESSAGES: ANTHROPIC,
     anthropic_messages.COUNT_TOKENS: ANTHROPIC,
 }
+
+CALLERS: Mapping[str, CallerSide] = {}
+"""Operation of a caller's → how it is translated from and to."""
+PROVIDERS: Mapping[str, ProviderSide] = {}
+"""Operation of a provider's → the same."""
 
 
 def prompt_tokens(request: Request) -> int:

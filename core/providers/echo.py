@@ -18,8 +18,8 @@ from typing import Any, cast
 import msgspec
 
 from core.clock import Clock
-from core.dialects import openai_chat
 from core.dialects.counting import count_text
+from core.dialects.openai import chat as openai_chat
 from core.ids import NewId
 from core.providers import echo_messages
 from core.providers.upstream import Target
@@ -111,6 +111,7 @@ class EchoUpstream:
 
     asks_usage = True
     operations = frozenset((*OPENAI.paths, *ANTHROPIC.paths))
+    translates_to = openai_chat.CHAT
 
     def __init__(self, target: Target, clock: Clock, new_id: NewId, tokens_per_second: float) -> None:
         """tokens_per_second: the pace of its streams; 0 for as fast as it goes."""
@@ -122,7 +123,9 @@ class EchoUpstream:
     async def models(self) -> list[str]:
         return [CHAT_MODEL, EMBEDDING_MODEL]
 
-    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> EchoReply:
+    async def send(
+        self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False
+    ) -> EchoReply:
         if operation in ANTHROPIC.paths:
             status, pieces = echo_messages.answer(operation, body, self._new_id("msg"))
             streamed = pieces[0].startswith(b"event:")

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from core.dialects import anthropic_messages
-from core.dialects.anthropic_messages import COUNT_TOKENS, read_request
+from core.dialects.anthropic import messages as anthropic_messages
+from core.dialects.anthropic.messages import COUNT_TOKENS, read_request
 from core.dialects.request import Request
 
 _MOST_TOKENS = 65_536  # of an answer, as models have a limit too

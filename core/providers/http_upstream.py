@@ -17,6 +17,7 @@ from yarl import URL
 
 from core import __version__
 from core.clock import Clock
+from core.dialects.table import PROVIDERS
 from core.errors import ProviderError, RefreshFailed
 from core.providers.direct import Direct
 from core.providers.proxied import Proxied
@@ -101,6 +102,7 @@ class HttpUpstream:
             for operation, path in wire.paths.items()
         }
         self.operations = frozenset(self._endpoints)
+        self.translates_to = next((operation for operation in self._endpoints if operation in PROVIDERS), "")
         self._lists_models = vendor is None or Capability.MODELS in vendor.capabilities
         models_url = URL(target.base_url + (vendor.models_path if vendor else "/models"))
         self._models = Endpoint(models_url, wires[0], headers, target.api_key)
@@ -112,7 +114,9 @@ class HttpUpstream:
             else Proxied(session.aiohttp, self._endpoints, self._proxy, target.connect_timeout, clock)
         )
 
-    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> Reply:
+    async def send(
+        self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False
+    ) -> Reply:
         endpoint = self._endpoints[operation]
         try:
             return await self._way.send(operation, body, endpoint.passed_on(headers))

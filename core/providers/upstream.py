@@ -70,11 +70,15 @@ class Upstream(Protocol):
     target: Target
     asks_usage: bool  # whether streams must be asked to report their usage
     operations: frozenset[str]  # what it can be asked for: those of the wires that it speaks
+    translates_to: str  # the one of them for which a chat on another wire is translated; "" for none
 
-    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> Reply:
+    async def send(
+        self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False
+    ) -> Reply:
         """Sends a request; returns when the head of the answer is there, whatever its status.
 
-        headers: the caller's, of which those go on that the wire passes on. Raises ProviderError where
+        headers: the caller's, of which those go on that the wire passes on. model: by its name there, for wires
+        that have it in the address, as some have whether the answer is streamed. Raises ProviderError where
         there is no answer.
         """
         ...

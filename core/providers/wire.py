@@ -11,7 +11,8 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
-from core.dialects import anthropic_messages, openai_chat
+from core.dialects.anthropic import messages as anthropic_messages
+from core.dialects.openai import chat as openai_chat
 
 Headers = Sequence[tuple[str, str]]
 """Names in lower case, and their values."""

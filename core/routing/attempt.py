@@ -4,18 +4,17 @@ For a plain answer that is the whole body; for a stream it is its first event. E
 wrong before is a failure that the next provider can make good.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.dialects.dialect import Dialect, Meter
-from core.dialects.openai_caps import with_limit
+from core.dialects.dialect import Meter
 from core.dialects.request import Request
-from core.dialects.table import DIALECTS
 from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import ProviderError, UpstreamStatus
 from core.providers.upstream import Reply
-from core.providers.vendors import output_field
-from core.providers.wire import Headers
 from core.routing.lookup import Candidate
+from core.routing.passage import Passage, passage
+from core.routing.reply import Ask
 
 _MAX_ERROR_BODY = 256 * 1024
 # What comes before the first event is passed on with it, unless it is more than this.
@@ -32,7 +31,9 @@ _TRY_AGAIN = frozenset({429, 502, 503, 529})
 class Whole:
     """A complete answer."""
 
-    reply: Reply
+    status: int
+    content_type: str
+    headers: Sequence[tuple[str, str]]
     body: bytes
     tokens: Tokens
 
@@ -42,6 +43,8 @@ class Begun:
     """A stream whose first event is there."""
 
     reply: Reply
+    content_type: str
+    headers: Sequence[tuple[str, str]]
     first: bytes
     meter: Meter
 
@@ -56,31 +59,28 @@ def try_again(error: ProviderError) -> bool:
     return error.status in _TRY_AGAIN if isinstance(error, UpstreamStatus) else True
 
 
-async def attempt(candidate: Candidate, request: Request, headers: Headers = ()) -> Whole | Begun:
-    """Asks one provider. headers: the caller's that may be passed on.
+async def attempt(candidate: Candidate, request: Request, ask: Ask, created: int) -> Whole | Begun:
+    """Asks one provider. ask: as which the request came; created: when, in seconds since 1970.
 
     Raises ProviderError where there is no usable answer, UpstreamStatus where there is an error
-    answer that another provider may make good. Other error answers are answers.
+    answer that another provider may make good. Other error answers are answers. Raises InvalidArgument
+    where the request can't be said to the provider.
     """
     upstream = candidate.upstream
-    dialect = DIALECTS[request.operation]
-    ask_usage = upstream.asks_usage and request.streamed
-    body = dialect.upstream_body(request, candidate.model, ask_usage=ask_usage)
-    if request.output_limit:
-        body = with_limit(request, body, output_field(upstream.target.type))
-    reply = await upstream.send(request.operation, body, headers)
+    way = passage(candidate, request, ask, created)
+    reply = await upstream.send(way.operation, way.body, ask.headers, model=candidate.model, streamed=request.streamed)
     try:
         if reply.status != 200:
-            return await _not_ok(reply, upstream.target.api_key)
-        if request.streamed and reply.content_type.startswith("text/event-stream"):
-            return await _begin(reply, dialect, hide_usage=ask_usage and not request.wants_usage)
-        return await _whole(reply, dialect, request)
+            return await _not_ok(reply, way, upstream.target.api_key)
+        if request.streamed and reply.content_type.startswith(way.stream_type):
+            return await _begin(reply, way)
+        return await _whole(reply, way)
     except BaseException:
         reply.close()
         raise
 
 
-async def _not_ok(reply: Reply, api_key: str) -> Whole:
+async def _not_ok(reply: Reply, way: Passage, api_key: str) -> Whole:
     """An error answer, as it came but for our key."""
     body = await reply.read()
     if api_key and api_key.encode() in body:
@@ -89,24 +89,21 @@ async def _not_ok(reply: Reply, api_key: str) -> Whole:
         body = body[:_MAX_ERROR_BODY]
     if 300 <= reply.status < 400:
         raise ProviderError("the provider answered with a redirect; check its base URL")
-    if falls_back(reply.status):
-        raise UpstreamStatus(
-            status=reply.status, body=body, content_type=reply.content_type, retry_after=reply.retry_after
-        )
-    return Whole(reply, body, NO_TOKENS)
+    status, body = way.error(reply.status, body)
+    content_type = way.content_type or reply.content_type
+    if falls_back(status):
+        raise UpstreamStatus(status=status, body=body, content_type=content_type, retry_after=reply.retry_after)
+    return Whole(status, content_type, _headers(reply, way), body, NO_TOKENS)
 
 
-async def _whole(reply: Reply, dialect: Dialect, request: Request) -> Whole:
-    body = await reply.read()
-    try:
-        return Whole(reply, body, dialect.answer_tokens(request, body))
-    except ValueError as error:
-        raise ProviderError("the provider's answer was not JSON; check its base URL") from error
+async def _whole(reply: Reply, way: Passage) -> Whole:
+    body, tokens = way.whole(await reply.read())
+    return Whole(reply.status, way.content_type or reply.content_type, _headers(reply, way), body, tokens)
 
 
-async def _begin(reply: Reply, dialect: Dialect, *, hide_usage: bool) -> Begun:
+async def _begin(reply: Reply, way: Passage) -> Begun:
     """Waits for the first event: comments keep a connection alive, and say nothing yet."""
-    meter = dialect.meter(hide_usage=hide_usage)
+    meter = way.meter()
     first = b""
     while not _has_event(first):
         if reply.over:
@@ -116,10 +113,14 @@ async def _begin(reply: Reply, dialect: Dialect, *, hide_usage: bool) -> Begun:
             break
         await reply.more()
         first = (first if len(first) < _MAX_COMMENTS else b"") + meter.feed(reply.arrived())
-    failure = dialect.first_failure(first)
+    failure = way.first_failure(first, meter)
     if failure is not None and falls_back(failure[0]):  # some find out after they have sent their 200
         raise UpstreamStatus(status=failure[0], body=failure[1])
-    return Begun(reply, first, meter)
+    return Begun(reply, way.event_type or reply.content_type, _headers(reply, way), first, meter)
+
+
+def _headers(reply: Reply, way: Passage) -> Sequence[tuple[str, str]]:
+    return (*reply.headers, *way.told) if way.told else reply.headers
 
 
 def _has_event(data: bytes) -> bool:

@@ -162,10 +162,11 @@ class Pipeline:
         outcome = await self._attempts(running, candidates)
         assert running.candidate is not None
         place = Place(running.candidate.upstream.target.name, running.candidate.model)
-        reply = outcome.reply
         if isinstance(outcome, Whole):
-            cost = self._settlement.answered(running, reply.status, outcome.tokens)
-            return Answer(place, reply.status, reply.content_type, reply.headers, outcome.body, outcome.tokens, cost)
+            cost = self._settlement.answered(running, outcome.status, outcome.tokens)
+            return Answer(
+                place, outcome.status, outcome.content_type, outcome.headers, outcome.body, outcome.tokens, cost
+            )
         running.first_byte = self._clock.monotonic()
         running.meter = outcome.meter
         running.call.deadline = math.inf if not ask.timeout else running.call.deadline
@@ -185,6 +186,8 @@ class Pipeline:
                 except (BudgetExceeded, Unpriced) as refusal:  # a cheaper one may do
                     if not running.attempts:
                         failure = refusal
+                except InvalidArgument as refusal:  # one that can do more may
+                    failure = refusal
                 except ProviderError as error:
                     failure = error
                     if try_again(error) and (error.retry_after or 0.0) <= _MAX_PAUSE:
@@ -210,7 +213,7 @@ class Pipeline:
         running.attempts += 1
         call.expect(target.first_byte_timeout)
         try:
-            outcome = await attempt(candidate, request, running.ask.headers)
+            outcome = await attempt(candidate, request, running.ask, running.created_at // 1_000_000)
             _refuse_unusable(running.ask, outcome)
         except ProviderError as error:
             self._note_failure(candidate, error)
@@ -261,5 +264,5 @@ class Pipeline:
 
 def _refuse_unusable(ask: Ask, outcome: Whole | Begun) -> None:
     """Raises ProviderError for a good answer that the caller can't read; the next provider may do better."""
-    if ask.check is not None and isinstance(outcome, Whole) and outcome.reply.status < 400:
+    if ask.check is not None and isinstance(outcome, Whole) and outcome.status < 400:
         ask.check(outcome.body)

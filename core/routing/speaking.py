@@ -1,6 +1,6 @@
-"""Which of a model's places can answer a request as it is written: those whose provider speaks its wire.
+"""Which of a model's places can answer a request: those whose provider speaks its wire, or one it can be put into.
 
-This is where translation between the wires will find its place: a candidate that speaks another one.
+Who speaks the caller's own wire is no better than who does not: the order of the candidates is the user's.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,19 @@ from core.dialects.request import Request
 from core.dialects.table import DIALECTS
 from core.errors import InvalidArgument
 from core.routing.lookup import Candidate
+from core.routing.passage import can_translate
 
 
 def speaking(candidates: Sequence[Candidate], request: Request) -> Sequence[Candidate]:
-    """The candidates that speak the request's wire, in their order. Raises InvalidArgument where none does."""
+    """The candidates that can be asked, in their order. Raises InvalidArgument where there is none."""
     operation = request.operation
     if len(candidates) == 1 and operation in candidates[0].upstream.operations:
         return candidates
-    able = [candidate for candidate in candidates if operation in candidate.upstream.operations]
+    able = [
+        candidate
+        for candidate in candidates
+        if operation in candidate.upstream.operations or can_translate(candidate, operation)
+    ]
     if not able:
         names = ", ".join(dict.fromkeys(candidate.upstream.target.name for candidate in candidates))
         wire = DIALECTS[operation].title

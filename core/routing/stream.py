@@ -34,8 +34,8 @@ class Streamed:
         assert running.candidate is not None
         self.place = place
         self.status = begun.reply.status
-        self.content_type = begun.reply.content_type
-        self.headers: Sequence[tuple[str, str]] = begun.reply.headers
+        self.content_type = begun.content_type
+        self.headers: Sequence[tuple[str, str]] = begun.headers
         self.first = begun.first  # the first events, which are not taken again
         self.tokens: Tokens = NO_TOKENS  # known when the stream is over
         self.cost_nanousd: int | None = None

@@ -2,7 +2,7 @@
 
 import math
 
-from core.dialects.openai_answer import (
+from core.dialects.openai.answer import (
     Choice,
     Completion,
     Function,

@@ -5,7 +5,7 @@ import binascii
 import sys
 from array import array
 
-from core.dialects.openai_answer import Vector, is_error, read_vectors
+from core.dialects.openai.answer import Vector, is_error, read_vectors
 from core.errors import ProviderError
 from core.routing.reply import Answer
 from core.rpc import upstream_error

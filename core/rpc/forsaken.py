@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from core.auth import Principal
-from core.dialects.openai_chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
 from core.errors import RouterError
 from core.routing.reply import Ask
 from core.routing.run import Pipeline

@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from core.auth import NOBODY, WRITE, Authenticator, Principal, Secrets
-from core.dialects import anthropic_messages, openai_chat
+from core.dialects.anthropic import messages as anthropic_messages
+from core.dialects.openai import chat as openai_chat
 from core.errors import DatabaseError, Internal, InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
 from core.routing.reply import Answer, Ask

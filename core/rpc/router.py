@@ -6,7 +6,7 @@ from typing import Any
 import grpc.aio
 
 from core.deps import Deps
-from core.dialects.openai_chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
 from core.rpc import caller, grpc_relay
 from core.rpc.chat_request import chat_body
 from core.rpc.completion_response import chat_response, read_answer, text_response

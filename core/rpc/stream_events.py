@@ -9,7 +9,7 @@ text becomes one delta. A provider that answers a streaming request with a whole
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
-from core.dialects.openai_answer import (
+from core.dialects.openai.answer import (
     Choice,
     Completion,
     Said,

@@ -6,7 +6,7 @@ what the provider says is cut.
 
 import re
 
-from core.dialects.openai_answer import read_fault
+from core.dialects.openai.answer import read_fault
 from core.errors import UpstreamStatus
 from core.routing.reply import Answer
 

@@ -8,7 +8,7 @@ code says.
 
 from pathlib import Path
 
-from core.dialects.anthropic_messages import MESSAGES
+from core.dialects.anthropic.messages import MESSAGES
 from core.providers.vendors import VENDORS, Capability, Vendor
 
 README = Path(__file__).parents[2] / "README.md"

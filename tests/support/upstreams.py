@@ -12,6 +12,7 @@ class FakeUpstream:
 
     asks_usage = False
     operations = frozenset(DIALECTS)
+    translates_to = ""
 
     def __init__(self, row: ProviderRow, shelf: "Shelf") -> None:
         self.target = Target(
@@ -26,7 +27,9 @@ class FakeUpstream:
         )
         self._shelf = shelf
 
-    async def send(self, operation: str, body: bytes, headers: Headers = ()) -> Reply:
+    async def send(
+        self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False
+    ) -> Reply:
         raise ProviderError
 
     async def models(self) -> list[str]:

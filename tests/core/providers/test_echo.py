@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.dialects.openai_chat import CHAT
+from core.dialects.openai.chat import CHAT
 from core.ids import new_id
 from core.providers.echo import EchoUpstream
 from core.providers.upstream import Target

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.clock import SystemClock
-from core.dialects.openai_chat import CHAT
+from core.dialects.openai.chat import CHAT
 from core.errors import ProviderError, StreamInterrupted
 from core.providers.http_upstream import HttpUpstream
 from core.providers.session import Session

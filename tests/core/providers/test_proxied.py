@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.clock import SystemClock
-from core.dialects.openai_chat import CHAT
+from core.dialects.openai.chat import CHAT
 from core.errors import ProviderError, StreamInterrupted
 from core.providers.http_upstream import HttpUpstream
 from core.providers.session import Session

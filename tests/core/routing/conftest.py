@@ -18,7 +18,7 @@ import pytest
 
 from core.auth import NOBODY
 from core.bootstrap import upstreams
-from core.dialects import openai_chat
+from core.dialects.openai import chat as openai_chat
 from core.ledger import journal as journals
 from core.ledger.budgets import Budgets
 from core.ledger.limits import Limits

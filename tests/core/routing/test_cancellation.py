@@ -9,7 +9,7 @@ import pytest
 
 from core.auth import ALL_SCOPES, NOBODY, Principal
 from core.clock import SystemClock
-from core.dialects import openai_chat
+from core.dialects.openai import chat as openai_chat
 from core.errors import Cancelled, DeadlineExceeded, ProviderTimeout, RouterError
 from core.routing.active import ActiveCalls, Call
 from core.routing.reply import Ask
@@ -139,7 +139,7 @@ async def test_a_fault_while_a_stream_is_taken_is_accounted_for(
     def fail(*_: Any) -> bytes:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("core.dialects.openai_stream.StreamMeter.feed", fail)
+    monkeypatch.setattr("core.dialects.openai.stream.StreamMeter.feed", fail)
     gate.open()
     with pytest.raises(ZeroDivisionError):
         async for _ in reply.blocks():

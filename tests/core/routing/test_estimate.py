@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.auth import NOBODY
-from core.dialects import openai_chat
+from core.dialects.openai import chat as openai_chat
 from core.ledger.limits import Limits, Scope
 from core.routing.limiting import estimate, span
 from core.store.database import Database

@@ -7,7 +7,7 @@ import pytest
 
 from core import errors
 from core.auth import NOBODY
-from core.dialects import openai_chat
+from core.dialects.openai import chat as openai_chat
 from core.errors import RouterError, UpstreamStatus
 from core.ledger.journal import Journal
 from core.ledger.prices import Prices

@@ -4,8 +4,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from core.dialects.anthropic_messages import MESSAGES
-from core.dialects.openai_chat import CHAT
+from core.dialects.anthropic.messages import MESSAGES
+from core.dialects.openai.chat import CHAT
 from core.dialects.request import Request
 from core.dialects.table import DIALECTS
 from core.errors import InvalidArgument

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialects.openai_stream import StreamMeter
+from core.dialects.openai.stream import StreamMeter
 from core.dialects.tokens import COUNTED, PROVIDER, Tokens
 from tests.support.openai_upstream import USAGE, events, resplit
 

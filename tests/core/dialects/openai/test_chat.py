@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialects.openai_chat import (
+from core.dialects.openai.chat import (
     CHAT,
     COMPLETION,
     EMBEDDING,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialects.anthropic_stream import STATUSES, MessageMeter, first_failure
+from core.dialects.anthropic.stream import STATUSES, MessageMeter, first_failure
 from core.dialects.counting import count_text
 from core.dialects.tokens import COUNTED, PROVIDER, Tokens
 from tests.support import anthropic_upstream as claude

@@ -1,7 +1,7 @@
 """The OpenAI wire: chat completions, completions and embeddings. Pure functions, no I/O.
 
     caller's bytes ─read_request─► Request ─upstream_body─► provider's bytes
-    provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/openai_stream.py)
+    provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/openai/stream.py)
 
 Bodies pass through to the letter, unknown fields included. Where one field must change, it changes in
 its place; where its place can't be told, the object is taken apart into names and raw values and put

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.dialects.openai_caps import MAX_COMPLETION_TOKENS, MAX_TOKENS, limited, with_limit
-from core.dialects.openai_chat import CHAT, COMPLETION, EMBEDDING, read_request, upstream_body
+from core.dialects.openai.caps import MAX_COMPLETION_TOKENS, MAX_TOKENS, limited, with_limit
+from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING, read_request, upstream_body
 from core.dialects.request import Request
 from core.errors import InvalidArgument
 

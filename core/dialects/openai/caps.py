@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from core.dialects.openai_chat import COMPLETION, EMBEDDING
+from core.dialects.openai.chat import COMPLETION, EMBEDDING
 from core.dialects.request import Request, encode, fields_of, read_number
 from core.errors import InvalidArgument
 

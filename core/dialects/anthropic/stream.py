@@ -12,7 +12,7 @@ import re
 
 import msgspec
 
-from core.dialects.anthropic_usage import Usage
+from core.dialects.anthropic.usage import Usage
 from core.dialects.events import payloads, whole_events
 from core.dialects.tally import Tally, texts_after
 from core.dialects.tokens import COUNTED, Tokens

@@ -13,7 +13,7 @@ import re
 import msgspec
 
 from core.dialects.events import events, payload, whole_events
-from core.dialects.openai_chat import Usage, plain_usage
+from core.dialects.openai.chat import Usage, plain_usage
 from core.dialects.tally import Tally, texts_after
 from core.dialects.tokens import COUNTED, Tokens
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.dialects.openai_answer import Fault, is_error, payloads, read_completion, read_fault, read_vectors
+from core.dialects.openai.answer import Fault, is_error, payloads, read_completion, read_fault, read_vectors
 from core.errors import ProviderError
 
 

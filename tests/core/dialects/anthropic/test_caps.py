@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.dialects.anthropic_caps import limited
-from core.dialects.anthropic_messages import COUNT_TOKENS, MESSAGES, read_request, upstream_body
+from core.dialects.anthropic.caps import limited
+from core.dialects.anthropic.messages import COUNT_TOKENS, MESSAGES, read_request, upstream_body
 from core.dialects.request import Request
 from core.errors import InvalidArgument
 

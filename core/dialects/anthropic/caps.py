@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.dialects.anthropic_messages import MESSAGES
+from core.dialects.anthropic.messages import MESSAGES
 from core.dialects.request import Request, encode, fields_of, read_number
 from core.errors import InvalidArgument
 

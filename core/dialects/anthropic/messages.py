@@ -1,7 +1,7 @@
 """The Anthropic wire: messages, and the counting of their tokens. Pure functions, no I/O.
 
     caller's bytes ─read_request─► Request ─upstream_body─► provider's bytes
-    provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/anthropic_stream.py)
+    provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/anthropic/stream.py)
 
 Bodies pass through to the letter but for the model's name, unknown fields included.
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.dialects.anthropic_usage import Usage
+from core.dialects.anthropic.usage import Usage
 from core.dialects.counting import count_text
 from core.dialects.folding import folded
 from core.dialects.request import NOT_UTF8, Request, encode, fields_of, hashed, read_flag, read_model, with_model

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.dialects import openai_chat
-from core.dialects.anthropic_messages import (
+from core.dialects.anthropic.messages import (
     COUNT_TOKENS,
     MESSAGES,
     answer_tokens,
@@ -15,6 +14,7 @@ from core.dialects.anthropic_messages import (
     upstream_body,
 )
 from core.dialects.counting import count_text
+from core.dialects.openai import chat as openai_chat
 from core.dialects.request import Request
 from core.dialects.tokens import COUNTED, NO_TOKENS, PROVIDER, Tokens
 from core.errors import InvalidArgument, ModelRequired

@@ -1,0 +1,260 @@
+"""One request of a caller's wire put for a provider that speaks another, and what it answers put back.
+
+    caller's bytes ─► Chat ─► provider's bytes            provider's bytes ─► Answer, Event… ─► caller's bytes
+
+The wires' own words are in their packages; what is here is the same for all pairs: what the caller
+allows to be left out, ids that a provider does not give, and the accounts of a stream.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from core.dialects.canonical import (
+    Answer,
+    Began,
+    CallBegan,
+    CallDelta,
+    Ended,
+    Event,
+    Failed,
+    Fault,
+    Finished,
+    Refusal,
+    RefusalDelta,
+    Said,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolCall,
+    Used,
+)
+from core.dialects.counting import count_text
+from core.dialects.losses import Losses
+from core.dialects.request import Request
+from core.dialects.sides import CallerSide, Manner, ProviderSide, Unreadable
+from core.dialects.tokens import COUNTED, Tokens
+
+_UNCOUNTED = 64 * 1024  # characters of a stream that are kept until they are counted
+_MOST_UNREADABLE = 100  # payloads in a row; a stream of such is none
+
+
+class Translation:
+    """One request on its way to one provider, and back."""
+
+    def __init__(
+        self,
+        request: Request,
+        caller: CallerSide,
+        provider: ProviderSide,
+        manner: Manner,
+        *,
+        provider_name: str,
+        model: str,
+        request_id: str,
+        created: int,
+        drop: bool,
+        ask_usage: bool,
+        count_prompt: Callable[[], int],
+        output_limit: int = 0,
+    ) -> None:
+        """model: as the provider calls it. created: seconds since 1970. drop: leave out what can't be done.
+
+        ask_usage: have a stream report what it used; count_prompt: tokens of the prompt, where the provider does
+        not tell; output_limit: tokens where the request does not say, 0 for none.
+        Raises InvalidArgument where the request can't be said on the provider's wire.
+        """
+        self._caller = caller
+        self._provider = provider
+        self._request_id = request_id
+        self._created = created
+        self._count_prompt = count_prompt
+        self.chat = caller.read_chat(request)
+        losses = Losses(caller.names, provider_name, drop=drop)
+        for name in self.chat.others:
+            losses.lose(name)
+        limit = self.chat.max_output or output_limit or None
+        asked = msgspec.structs.replace(self.chat, model=model, include_usage=ask_usage, max_output=limit)
+        self.body = provider.write_chat(asked, losses, manner)
+        self.dropped: Sequence[str] = losses.dropped
+
+    def answer(self, body: bytes) -> tuple[bytes, Tokens]:
+        """A whole answer on the caller's wire, and what it used: as reported, else counted. Raises Unreadable."""
+        found = self._provider.read_answer(body)
+        tokens = self._complete(found)
+        return self._caller.write_answer(found, self.chat), tokens
+
+    def fault(self, status: int, body: bytes) -> tuple[int, bytes]:
+        """An error answer on the caller's wire: its status and its body."""
+        found = self._provider.read_fault(status, body)
+        return found.status, self._caller.write_fault(found)
+
+    def failure(self, meter: "TranslatedMeter") -> tuple[int, bytes] | None:
+        """The error that a stream began with, as an answer on the caller's wire; None where it did not."""
+        if meter.fault is None or meter.said:
+            return None
+        return meter.fault.status, self._caller.write_fault(meter.fault)
+
+    def meter(self) -> "TranslatedMeter":
+        """Translates a stream."""
+        return TranslatedMeter(self)
+
+    def call_id(self, choice: int, index: int) -> str:
+        """An id for a tool call to which the provider gave none, which no other call of the conversation has."""
+        short = hashlib.sha256(f"{self._request_id}/{choice}/{index}".encode()).hexdigest()[:24]
+        return f"call_{short}"
+
+    def begun(self, event: Began) -> None:
+        """Fills in what a provider left out."""
+        event.id = event.id or self._request_id
+        event.model = event.model or self.chat.model
+        event.created = event.created or self._created
+
+    def _complete(self, answer: Answer) -> Tokens:
+        answer.id = answer.id or self._request_id
+        answer.model = answer.model or self.chat.model
+        answer.created = answer.created or self._created
+        for number, choice in enumerate(answer.choices):
+            calls = [part for part in choice.parts if isinstance(part, ToolCall)]
+            for index, call in enumerate(calls):
+                call.id = call.id or self.call_id(number, index)
+        if answer.tokens is None:
+            said = sum(count_text(_said(part)) for choice in answer.choices for part in choice.parts)
+            answer.tokens = Tokens(input=self._count_prompt(), output=said, source=COUNTED)
+        return answer.tokens
+
+    @property
+    def sides(self) -> tuple[CallerSide, ProviderSide]:
+        return self._caller, self._provider
+
+
+class TranslatedMeter:
+    """Follows one stream, as core/dialects/dialect.py says, and gives it to the caller on the caller's wire."""
+
+    def __init__(self, translation: Translation) -> None:
+        caller, provider = translation.sides
+        self._translation = translation
+        self._frames = provider.frames()
+        self._reader = provider.stream_reader()
+        self._writer = caller.stream_writer(translation.chat)
+        self._begun = False
+        self._unreadable = 0
+        self._deltas = 0
+        self._counted = 0
+        self._texts: list[str] = []
+        self._texts_size = 0
+        self._prompt: Tokens | None = None
+        self.finished = False
+        self.usage: Tokens | None = None
+        self.done = False
+        self.reported_error = False
+        self.fault: Fault | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes what one read brought; returns what the caller shall have of it, perhaps nothing yet."""
+        return self._put(self._frames.feed(data))
+
+    def end(self) -> bytes:
+        """Takes note of the stream's end; returns what remains to be said."""
+        last = self._put(self._frames.end())
+        if self.done:
+            return last
+        rest = self._reader.end()
+        if self.finished and not any(isinstance(event, Ended | Failed) for event in rest):
+            rest = [*rest, Ended()]
+        return last + self._written(rest)
+
+    @property
+    def said(self) -> bool:
+        """Whether the model has said anything."""
+        return self._deltas > 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer came to its end."""
+        return self.done or self.finished
+
+    def output_tokens(self) -> int:
+        """Output tokens so far: as reported, else counted."""
+        return self.usage.output if self.usage is not None else self._count()
+
+    def rough_output_tokens(self) -> int:
+        """About how many output tokens so far: most events carry one or more."""
+        return self._deltas
+
+    def tokens(self, prompt_tokens: int) -> Tokens:
+        """What the stream used. Of one that broke off the prompt may be known from its beginning."""
+        if self.usage is not None:
+            return self.usage
+        if self._prompt is not None:
+            return msgspec.structs.replace(self._prompt, output=max(self._prompt.output, self._count()), source=COUNTED)
+        return Tokens(input=prompt_tokens, output=self._count(), source=COUNTED)
+
+    def _put(self, payloads: Sequence[bytes]) -> bytes:
+        written: list[bytes] = []
+        for payload in payloads:
+            if self.done:  # nothing that comes behind the end is the answer's
+                break
+            try:
+                events = self._reader.read(payload)
+            except Unreadable:
+                self._unreadable += 1
+                if self._unreadable > _MOST_UNREADABLE:
+                    raise
+                continue
+            self._unreadable = 0
+            if events:
+                written.append(self._written(events))
+        return b"".join(written)
+
+    def _written(self, events: Sequence[Event]) -> bytes:
+        if events and not self._begun:
+            self._begun = True
+            if not isinstance(events[0], Began | Failed):
+                events = [Began(), *events]
+        for event in events:
+            self._note(event)
+        return self._writer.write(events) if events else b""
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
+            self._said(event.text)
+        elif isinstance(event, CallDelta):
+            self._said(event.arguments)
+        elif isinstance(event, CallBegan):
+            event.id = event.id or self._translation.call_id(event.choice, event.index)
+        elif isinstance(event, Used):
+            self.usage = event.tokens
+        elif isinstance(event, Began):
+            self._translation.begun(event)
+            if event.tokens.input:
+                self._prompt = event.tokens
+        elif isinstance(event, Finished):
+            self.finished = True
+        elif isinstance(event, Ended):
+            self.done = True
+        elif isinstance(event, Failed):
+            self.done = self.reported_error = True
+            self.fault = event.fault
+
+    def _said(self, text: str) -> None:
+        self._deltas += 1
+        self._texts.append(text)
+        self._texts_size += len(text)
+        if self._texts_size > _UNCOUNTED:
+            self._count()
+
+    def _count(self) -> int:
+        text, self._texts, self._texts_size = "".join(self._texts), [], 0
+        self._counted += count_text(text) if text else 0
+        return self._counted
+
+
+def _said(part: Said) -> str:
+    match part:
+        case Text() | Thinking() | Refusal():
+            return part.text
+        case ToolCall():
+            return part.arguments

@@ -1,0 +1,152 @@
+"""How one request goes to one provider and its answer back: as it is, or translated from wire to wire.
+
+the provider speaks the caller's wire ─► Unchanged    bytes pass, but for the model's name
+it speaks another                     ─► Translated   through core/dialects/translation.py
+"""
+
+from typing import Protocol
+
+from core.dialects.dialect import Meter
+from core.dialects.openai.caps import with_limit
+from core.dialects.request import Request
+from core.dialects.sides import Manner, Unreadable
+from core.dialects.table import CALLERS, DIALECTS, PROVIDERS
+from core.dialects.tokens import Tokens
+from core.dialects.translation import TranslatedMeter, Translation
+from core.errors import InvalidArgument, ProviderError
+from core.providers.output_limits import most_output
+from core.providers.vendors import output_field
+from core.routing.lookup import Candidate
+from core.routing.reply import Ask
+
+_DROP_UNSUPPORTED = "x-llmrouter-drop-unsupported"
+_DROPPED = "x-llmrouter-dropped"
+
+
+class Passage(Protocol):
+    """One request's way to one provider."""
+
+    operation: str  # what the provider is asked for
+    body: bytes  # with what
+    stream_type: str  # the media type of its streams
+    content_type: str  # of answers for the caller; "" for the provider's own
+    event_type: str  # of streams for the caller; "" likewise
+    told: tuple[tuple[str, str], ...]  # headers for the caller about the way itself
+
+    def whole(self, body: bytes) -> tuple[bytes, Tokens]:
+        """A good answer as the caller shall have it, and what it used. Raises ProviderError for what is none."""
+        ...
+
+    def meter(self) -> Meter:
+        """Follows a stream."""
+        ...
+
+    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
+        """An error answer as the caller shall have it."""
+        ...
+
+    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
+        """The status and the body of the error that a stream begins with, None where it does not."""
+        ...
+
+
+class Unchanged:
+    """The provider speaks the caller's wire."""
+
+    stream_type = "text/event-stream"
+    content_type = event_type = ""
+    told: tuple[tuple[str, str], ...] = ()
+
+    __slots__ = ("_dialect", "_hide_usage", "_request", "body", "operation")
+
+    def __init__(self, candidate: Candidate, request: Request) -> None:
+        upstream = candidate.upstream
+        self.operation = request.operation
+        self._request = request
+        self._dialect = DIALECTS[request.operation]
+        ask_usage = upstream.asks_usage and request.streamed
+        self._hide_usage = ask_usage and not request.wants_usage
+        self.body = self._dialect.upstream_body(request, candidate.model, ask_usage=ask_usage)
+        if request.output_limit:
+            self.body = with_limit(request, self.body, output_field(upstream.target.type))
+
+    def whole(self, body: bytes) -> tuple[bytes, Tokens]:
+        try:
+            return body, self._dialect.answer_tokens(self._request, body)
+        except ValueError as error:
+            raise ProviderError("the provider's answer was not JSON; check its base URL") from error
+
+    def meter(self) -> Meter:
+        return self._dialect.meter(hide_usage=self._hide_usage)
+
+    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
+        return status, body
+
+    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
+        del meter
+        return self._dialect.first_failure(first)
+
+
+class Translated:
+    """The provider speaks another wire."""
+
+    content_type = "application/json"
+    event_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, candidate: Candidate, request: Request, ask: Ask, created: int) -> None:
+        """created: seconds since 1970. Raises InvalidArgument for what can't be said to the provider."""
+        upstream = candidate.upstream
+        self.operation = upstream.translates_to
+        side = PROVIDERS[self.operation]
+        self.stream_type = side.stream_type
+        self._translation = Translation(
+            request,
+            CALLERS[request.operation],
+            side,
+            Manner(
+                vendor=upstream.target.type,
+                output_field=output_field(upstream.target.type),
+                most_output=most_output(candidate.model),
+            ),
+            provider_name=upstream.target.name,
+            model=candidate.model,
+            request_id=ask.request_id,
+            created=created,
+            drop=any(name == _DROP_UNSUPPORTED and value.lower() == "true" for name, value in ask.headers),
+            ask_usage=upstream.asks_usage and request.streamed,
+            count_prompt=lambda: DIALECTS[request.operation].prompt_tokens(request),
+            output_limit=request.output_limit,
+        )
+        self.body = self._translation.body
+        dropped = ", ".join(self._translation.dropped)
+        self.told = ((_DROPPED, dropped),) if dropped else ()
+
+    def whole(self, body: bytes) -> tuple[bytes, Tokens]:
+        try:
+            return self._translation.answer(body)
+        except Unreadable as error:
+            raise ProviderError("the provider's answer was not what its API describes; check its base URL") from error
+
+    def meter(self) -> TranslatedMeter:
+        return self._translation.meter()
+
+    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
+        return self._translation.fault(status, body)
+
+    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
+        assert isinstance(meter, TranslatedMeter)
+        return self._translation.failure(meter)
+
+
+def passage(candidate: Candidate, request: Request, ask: Ask, created: int) -> Passage:
+    """The way of a request to a candidate. created: seconds since 1970. Raises InvalidArgument."""
+    if request.operation in candidate.upstream.operations:
+        return Unchanged(candidate, request)
+    if not can_translate(candidate, request.operation):
+        raise InvalidArgument("the model's provider does not speak this API", field="model")
+    return Translated(candidate, request, ask, created)
+
+
+def can_translate(candidate: Candidate, operation: str) -> bool:
+    """Whether a request of another wire can be put for the candidate."""
+    return operation in CALLERS and candidate.upstream.translates_to in PROVIDERS
