@@ -40,11 +40,13 @@ migrate: install ## Bring the database's tables up to date
 
 ##@ To work on it
 .PHONY: test
-test: $(VENV)/.dev ## Run the tests (ARGS="-k name -x")
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## Run the tests, on all cores (ARGS="-k name -x" picks some, in one process)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n auto --dist worksteal)
 
 .PHONY: check
-check: lint type proto gen-check imports test ## Run everything that CI runs
+check: $(VENV)/.dev ## Run everything that CI runs
+	@$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) lint type proto gen-check imports
+	@$(MAKE) test
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Look for mistakes and for code that is not formatted
@@ -80,8 +82,8 @@ e2e-real: $(VENV)/.e2e ## Try it with real SDKs in front and a real model server
 .PHONY: lock
 lock: $(VENV)/.dev ## Write the requirements*.lock anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(MAKE) compile OUT=requirements.lock EXTRAS="--extra build"
-	@$(MAKE) compile OUT=requirements-dev.lock EXTRAS="--extra build --extra dev -c requirements.lock"
-	@$(MAKE) compile OUT=requirements-e2e.lock EXTRAS="--extra build --extra dev --extra e2e -c requirements-dev.lock"
+	@$(MAKE) compile OUT=requirements-dev.lock EXTRAS="--extra build --extra bedrock --extra dev -c requirements.lock"
+	@$(MAKE) compile OUT=requirements-e2e.lock EXTRAS="--extra build --extra bedrock --extra dev --extra e2e -c requirements-dev.lock"
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches; the data in ./data stay

@@ -31,6 +31,7 @@ from core.ledger.orphans import Orphans
 from core.ledger.prices import Prices
 from core.ledger.recovery import recover
 from core.ledger.reservations import Reservations
+from core.ledger.response_expiry import ResponseExpiry
 from core.ledger.retention import Retention
 from core.ledger.shipper import Shipper
 from core.ledger.stored_prices import StoredPrices
@@ -48,6 +49,7 @@ from core.routing.budgeting import Budgeting
 from core.routing.catalog import Catalog
 from core.routing.health import Health
 from core.routing.limiting import Limiter
+from core.routing.responses import Responses
 from core.routing.revocation import Revocation
 from core.routing.run import Pipeline
 from core.routing.settlement import Settlement
@@ -138,6 +140,7 @@ class Service:
             Reservations(deps.database, deps.clock, deps.new_id, self._budgets).run(),
             Webhooks(deps.database, deps.cipher, deps.clock).run(),
             deps.pipeline.note_progress(),
+            deps.responses.run(),
             catalog.keep_fresh(),
             poller.run(),
             self._watch_dependencies(),
@@ -149,6 +152,7 @@ class Service:
             orphans = Orphans(settings.journal_dir, self._journal.folder, deps.database, self._prices, deps.clock)
             self._background(orphans.watch())
             self._background(Summing(deps.database).run())
+            self._background(ResponseExpiry(deps.database, deps.clock, settings.responses_keep).run())
             self._background(Retention(deps.database, deps.clock, settings.usage_retention_days).run())
         for name in ("", *self._service_names):
             await self._health.set(name, SERVING)
@@ -168,6 +172,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(RouterError):
+            await self.deps.responses.write()
         if not await self._shipper.finish(_SHIP_AT_END):
             log.warning("the database did not take all usage; the rest waits in %s", self._journal.folder)
         with contextlib.suppress(RouterError):  # what is not given back now is at the next start
@@ -248,6 +254,14 @@ async def build(
         budgets = Budgets(database, Holder(name=journal.id, life=life), clock, earlier_ends=journal.end)
         limits, counters = Limits(database), _counters(settings, worker, clock)
         undo.push_async_callback(counters.close)
+        responses = Responses(
+            database,
+            clock,
+            make_id,
+            days=settings.responses_keep,
+            largest=settings.max_body,
+            alone=database.is_sqlite and settings.core_workers == 1,
+        )
         pipeline = Pipeline(
             catalog=catalog,
             health=health,
@@ -257,7 +271,8 @@ async def build(
             clock=clock,
             timeout=settings.request_timeout,
             limiter=Limiter(limits, counters),
-            budgeting=Budgeting(budgets, prices, journal),
+            responses=responses,
+            budgeting=Budgeting(budgets, prices, settlement),
         )
         deps = Deps(
             settings=settings,
@@ -272,6 +287,7 @@ async def build(
             limits=limits,
             metrics=metrics,
             pipeline=pipeline,
+            responses=responses,
             budgets=budgets,
         )
         deps.authenticator.on_change = revocation.changed

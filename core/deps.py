@@ -11,6 +11,7 @@ from core.ledger.limits import Limits
 from core.metrics import Metrics
 from core.passwords import Hasher
 from core.routing.catalog import Catalog
+from core.routing.responses import Responses
 from core.routing.run import Pipeline
 from core.secrets import Cipher
 from core.settings import Settings
@@ -30,5 +31,6 @@ class Deps:
     catalog: Catalog
     limits: Limits
     pipeline: Pipeline
+    responses: Responses
     metrics: Metrics = field(default_factory=Metrics)
     budgets: Budgets | None = None  # where no inference runs there are none

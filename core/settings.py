@@ -73,6 +73,7 @@ class Settings:
     drain_timeout: float = 30.0
     journal_limit: int = 4 * 1024 * 1024 * 1024
     usage_retention_days: int = 0  # 0: for ever
+    responses_keep: int = 30  # days; 0: none
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # for providers' own variables
 
     @property
@@ -249,6 +250,7 @@ VARIABLES = {
     "LLMROUTER_DRAIN_TIMEOUT": ("drain_timeout", _number(0, 24 * 3600)),
     "LLMROUTER_JOURNAL_LIMIT": ("journal_limit", _count(1024 * 1024, 1 << 50)),
     "LLMROUTER_USAGE_RETENTION_DAYS": ("usage_retention_days", _count(0, 100 * 366)),
+    "LLMROUTER_RESPONSES_KEEP": ("responses_keep", _count(0, 100 * 366)),
 }
 
 # They have their names and their checks, but what they are for does not exist yet.

@@ -51,4 +51,4 @@ def answer_problem(surface: Surface, problem: Problem) -> web.Response:
 def event_of(surface: Surface, problem: Problem) -> bytes:
     """The server-sent event that tells the reader of a stream why it broke off."""
     name = f"event: {surface.error_event}\n".encode() if surface.error_event else b""
-    return name + b"data: " + dumps(surface.render(problem)) + b"\n\n"
+    return name + b"data: " + dumps((surface.render_event or surface.render)(problem)) + b"\n\n"

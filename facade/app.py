@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+from facade import kept_responses
 from facade.connection import Server
 from facade.cores import Cores
 from facade.dispatch import Dispatcher
@@ -64,6 +65,8 @@ OPERATION_TABLES = (
     (PROXY_OPENAI, PROXY_OPENAI_OPERATIONS),
     (PROXY_ANTHROPIC, PROXY_ANTHROPIC_OPERATIONS),
 )
+# Where OpenAI's API is, for what it has beside inference.
+OPENAI_MOUNTS = ((OPENAI, "/api/v1"), (GATEWAY, "/v1"), (PROXY_OPENAI, "/proxy/openai/v1"))
 # Each surface's routes of inference.
 INFERENCE_TABLES = (console_chat.routes, openai_inference.routes, gateway_inference.routes, proxy_inference.routes)
 
@@ -96,6 +99,7 @@ class Facade:
         directory.routes = (
             *(operations.route(row, surface) for surface, rows in OPERATION_TABLES for row in rows),
             *usage_events.routes(self.cores, operations),
+            *(route for row in OPENAI_MOUNTS for route in kept_responses.routes(self.cores, operations, *row)),
             *(route for table in INFERENCE_TABLES for route in table(inference)),
             *operations_routes(self.readiness, self._monitoring, directory),
         )

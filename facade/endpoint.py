@@ -27,6 +27,9 @@ from facade.sse import ChunkWriter
 from facade.surface import Surface
 from llmrouter.v1 import router_pb2 as pb
 
+_ALWAYS_PASSED = ("x-llmrouter-drop-unsupported",)
+"""What callers may say to the router itself with any inference call."""
+
 
 class Inference:
     """Makes the handlers of inference endpoints."""
@@ -42,6 +45,8 @@ class Inference:
 
         never_stream: its document knows no streaming; passes: headers that go on to the provider, in lower case.
         """
+
+        passes = (*_ALWAYS_PASSED, *passes)
 
         async def handle(call: Call) -> web.StreamResponse:
             body = await read_body(call, self._settings.max_body, self._settings.body_timeout)
@@ -59,7 +64,7 @@ class Inference:
                     virtual_key=credentials.virtual_key,
                     session=credentials.session,
                     never_stream=never_stream,
-                    headers=_passed(call, passes) if passes else (),
+                    headers=_passed(call, passes),
                 ),
                 body,
             )
@@ -78,7 +83,7 @@ class Inference:
 
 def _passed(call: Call, names: Sequence[str]) -> list[pb.Header]:
     """Those of a call's headers; one that comes several times is a list."""
-    values = {name: ",".join(call.headers.getall(name, ())) for name in names}
+    values = {name: ",".join(call.headers.getall(name)) for name in names if name in call.headers}
     return [pb.Header(name=name, value=_plain(value)) for name, value in values.items() if value]
 
 

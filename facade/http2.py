@@ -31,6 +31,7 @@ _FRAME = 16_384  # the size that everybody takes
 _OUR_FRAME = 1024 * 1024  # the size that we take
 _MAX_HEADER_BLOCK = 64 * 1024
 _REPLENISH = MAX_WINDOW // 2
+_FAREWELL = 1.0  # seconds that the other side has to read the end and hang up too
 
 Headers = Sequence[tuple[str, str]]
 
@@ -62,6 +63,7 @@ class Http2(asyncio.Protocol):
         self._room = asyncio.Event()
         self._room.set()
         self._over = False
+        self._leaving: asyncio.TimerHandle | None = None
 
     # What an end makes of it.
 
@@ -127,6 +129,17 @@ class Http2(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def leave(self) -> None:
+        """Lets the other side hang up once it has read the stream's end, for which it has some seconds.
+
+        The gRPC library, when it is hung up on, often knows of that before it has looked at what was said last.
+        """
+        if self._transport is None or self._transport.is_closing() or self._leaving is not None:
+            return
+        self._write(_frame(_GOAWAY, 0, 0, (1).to_bytes(4) + bytes(4)))
+        self._leaving = asyncio.get_running_loop().call_later(_FAREWELL, self.hang_up)
+        self.go_on_reading()
+
     def abort(self) -> None:
         """Ends the connection at once."""
         if self._transport is not None:
@@ -159,12 +172,16 @@ class Http2(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._leaving is not None:
+            self._leaving.cancel()
         self._unsent.clear()
         self._unsent_bytes, self._paused = 0, False
         self._note_room()
         self._end(exc or ConnectionResetError("the connection was closed"))
 
     def data_received(self, data: bytes) -> None:
+        if self._leaving is not None:
+            return
         if self._received:
             self._received += data
             whole = self._take_frames(self._received)
@@ -335,7 +352,7 @@ class Http2(asyncio.Protocol):
             self.ended(error)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and self._leaving is None and not self._transport.is_closing():
             self._transport.write(data)
 
 

@@ -46,6 +46,13 @@ _OTHERWISE = ("server_error", "internal_error")
 SCHEMA = obj(error=obj(message=STRING, type=STRING, param=or_null(STRING), code=or_null(STRING)))
 
 
+def render_response_event(problem: Problem) -> dict[str, Any]:
+    """The same as the last event of a stream of the Responses API."""
+    error = render(problem)["error"]
+    told = {"code": error["code"], "message": error["message"], "param": error["param"]}
+    return {"type": "error", "sequence_number": 0, **told}
+
+
 def render(problem: Problem) -> dict[str, Any]:
     """A problem as OpenAI's error object."""
     kind, code = KINDS.get(problem.reason, _OTHERWISE)

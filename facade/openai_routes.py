@@ -1,5 +1,8 @@
 """The routes of OpenAI's inference endpoints, for the surfaces that mount them."""
 
+from dataclasses import replace
+
+from facade import openai_errors
 from facade.endpoint import Inference
 from facade.route import EVENT_STREAM, JSON, Doc, Route
 from facade.schema import BOOLEAN, INTEGER, NUMBER, STRING, array, obj
@@ -7,6 +10,8 @@ from facade.surface import Schema, Surface
 from llmrouter.v1 import router_pb2 as pb
 
 _USAGE = obj(prompt_tokens=INTEGER, total_tokens=INTEGER)
+_RESPONSE_USAGE = obj(input_tokens=INTEGER, output_tokens=INTEGER)
+_INPUT: Schema = {"type": ["string", "array"]}
 _MESSAGE: Schema = {"type": "object", "required": ["role"], "properties": {"role": STRING}}
 _SAMPLING: dict[str, Schema] = {"stream": BOOLEAN, "max_tokens": INTEGER, "temperature": NUMBER}
 _EVENTS: Schema = {"type": "string", "description": "Server-sent events; `data: [DONE]` ends a complete stream."}
@@ -37,6 +42,14 @@ _ENDPOINTS: tuple[tuple[str, pb.Operation, str, Schema, Schema, bool], ...] = (
         obj({"usage": _USAGE}, data=array({"type": "object"})),
         False,
     ),
+    (
+        "/responses",
+        pb.OPERATION_RESPONSE,
+        "A response",
+        obj({"stream": BOOLEAN, "temperature": NUMBER, "store": BOOLEAN}, model=STRING, input=_INPUT),
+        obj({"usage": _RESPONSE_USAGE}, id=STRING, status=STRING, output=array({"type": "object"})),
+        True,
+    ),
 )
 
 _DESCRIPTION = (
@@ -46,13 +59,13 @@ _DESCRIPTION = (
 
 
 def routes(inference: Inference, surface: Surface, prefix: str) -> tuple[Route, ...]:
-    """The three endpoints under a prefix such as "/v1"."""
+    """The endpoints under a prefix such as "/v1"."""
     return tuple(
         Route(
             method="POST",
             path=prefix + path,
             surface=surface,
-            handler=inference.handler(surface, operation),
+            handler=inference.handler(_in_its_words(surface, operation), operation),
             quiet=True,  # each has its usage record
             doc=Doc(
                 summary=summary,
@@ -64,3 +77,10 @@ def routes(inference: Inference, surface: Surface, prefix: str) -> tuple[Route, 
         )
         for path, operation, summary, request, answer, streams in _ENDPOINTS
     )
+
+
+def _in_its_words(surface: Surface, operation: pb.Operation) -> Surface:
+    """The surface as it is for an operation: the Responses API has an event of its own for what ends a stream."""
+    if operation != pb.OPERATION_RESPONSE:
+        return surface
+    return replace(surface, error_event="error", render_event=openai_errors.render_response_event)

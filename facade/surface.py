@@ -17,7 +17,8 @@ class Surface:
     name: as in usage records and metrics; prefix: of the paths that are its own, the longest wins; also:
     other prefixes;
     render: a problem as the surface's JSON; error_schema: what render makes; error_event: the name of the
-    event that ends a failed stream, "" for none; request_id: another header that bears the request's id, "" for
+    event that ends a failed stream, "" for none; render_event: what is in it, where that is not what render makes;
+    request_id: another header that bears the request's id, "" for
     none; statuses: reason → HTTP status where the surface has its own.
     """
 
@@ -28,6 +29,7 @@ class Surface:
     title: str
     also: tuple[str, ...] = ()
     error_event: str = ""
+    render_event: Callable[[Problem], Any] | None = None
     request_id: str = ""
     statuses: Mapping[str, int] = field(default_factory=dict[str, int])
 

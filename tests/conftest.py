@@ -1,6 +1,7 @@
 """Where pytest finds what tests share; see tests/support/."""
 
 pytest_plugins = [
+    "tests.support.parallel",
     "tests.support.limit",
     "tests.support.limits",
     "tests.support.network",
@@ -9,6 +10,8 @@ pytest_plugins = [
     "tests.support.facade",
     "tests.support.openai_upstream",
     "tests.support.anthropic_upstream",
+    "tests.support.bedrock_upstream",
+    "tests.support.ollama_upstream",
     "tests.support.inference",
     "tests.support.router",
     "tests.support.service",

@@ -5,17 +5,22 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+from core.auth import NOBODY
 from core.bootstrap import upstreams
 from core.clock import Clock
 from core.commands.failure import Failure
 from core.commands.offline import opened
 from core.commands.output import models
 from core.deps import Deps
-from core.dialects.openai import chat as openai_chat
-from core.errors import RefreshFailed, RouterError
+from core.dialects.openai.chat import CHAT
+from core.dialects.table import DIALECTS
+from core.errors import RefreshFailed, RouterError, UpstreamStatus
 from core.ids import new_id
 from core.providers.session import Session
 from core.providers.upstream import Upstream
+from core.routing.attempt import Whole, attempt
+from core.routing.lookup import Candidate
+from core.routing.reply import Ask
 from core.secrets import Cipher
 from core.settings import Settings
 from core.store.providers import ProviderRow
@@ -62,18 +67,26 @@ async def test(make: MakeUpstream, row: ProviderRow, model: str) -> int:
 
 
 async def _ask(upstream: Upstream, model: str) -> int:
-    body = {"model": model, "messages": [{"role": "user", "content": "Say OK."}], "max_completion_tokens": 16}
+    """Asks a model for a word, on the wire that its provider speaks."""
+    said = {"model": model, "messages": [{"role": "user", "content": "Say OK."}], "max_completion_tokens": 16}
+    body = json.dumps(said).encode()
+    request = DIALECTS[CHAT].read_request(CHAT, body)
+    ask = Ask(new_id("req"), CHAT, "", NOBODY, body)
     began = time.monotonic()
+    status, answer = 0, b""
     try:
-        reply = await upstream.send(openai_chat.CHAT, json.dumps(body).encode())
-        answer = await reply.read()
+        found = await attempt(Candidate(upstream, model), request, ask, int(time.time()))
+        assert isinstance(found, Whole)  # as it was not asked for a stream
+        status, answer = found.status, found.body
+    except UpstreamStatus as error:
+        status, answer = error.status, error.body
     except RouterError as error:
         print(f"✗ {model}: {error}")
         return 1
-    if reply.status == 200:
+    if status == 200:
         print(f"✓ {model} answers ({_took(began)})")
         return 0
-    print(f"✗ {model}: status {reply.status}: {answer[:_MAX_SHOWN].decode(errors='replace')}")
+    print(f"✗ {model}: status {status}: {answer[:_MAX_SHOWN].decode(errors='replace')}")
     return 1
 
 

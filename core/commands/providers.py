@@ -18,6 +18,8 @@ examples:
   llmrouter providers add openai openai
   printf '%s\\n' "$GROQ_API_KEY" | llmrouter providers add groq groq --key-stdin
   llmrouter providers add gpu vllm --base-url http://gpu:8000/v1
+  tr -d '\\n' < service-account.json | llmrouter providers add gcp vertex --key-stdin \\
+    --base-url https://europe-west1-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west1
   llmrouter providers test openai --model gpt-4o-mini
 
 PROVIDER is a name or a number. TYPE is a vendor, such as openai, groq, ollama or openai-compatible.

@@ -79,7 +79,7 @@ class Thinking(msgspec.Struct, tag="thinking"):
     signature: str = ""
     redacted: str = ""  # thoughts that only their maker can read, in place of text
     id: str = ""  # where the wire names it
-    maker: str = ""  # wire whose signature it is: "anthropic", "gemini", "openai"; others leave such thoughts out
+    maker: str = ""  # wire whose signature it is: "anthropic", "bedrock", "gemini", "openai"; others leave it out
 
 
 class Refusal(msgspec.Struct, tag="refusal"):
@@ -182,6 +182,9 @@ class Chat(msgspec.Struct):
     cache_key: str = ""  # requests with the same shall find the same cache
     others: dict[str, msgspec.Raw] = {}
     """What this form can't say, by its name on the caller's wire ("tools[2]" for a part of a field)."""
+    hints: tuple[str, ...] = ()
+    """Fields of this form that the caller can do without: where a provider can't do them nothing is refused, and
+    the caller is told that they were left out."""
 
 
 # ── What is answered ──────────────────────────────────────────────────────────────────────────────
@@ -211,6 +214,7 @@ class Fault(msgspec.Struct, frozen=True):
     kind: str = ""  # the provider's own word for it (type, status, __type …)
     code: str = ""
     param: str = ""
+    retry_after: float | None = None  # seconds, where the body itself says when to come back
 
 
 # ── What a stream brings ──────────────────────────────────────────────────────────────────────────

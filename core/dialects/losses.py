@@ -1,6 +1,6 @@
 """What gets lost when a request goes from one wire to another: refused, or left out where the caller allows it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from core.errors import InvalidArgument
 
@@ -8,14 +8,16 @@ from core.errors import InvalidArgument
 class Losses:
     """What a provider can't do of one request. Nothing is left out without the caller's leave and knowledge."""
 
-    def __init__(self, names: Mapping[str, str], provider: str, *, drop: bool) -> None:
+    def __init__(self, names: Mapping[str, str], provider: str, *, drop: bool, hints: Collection[str] = ()) -> None:
         """names: field of Chat → its name on the caller's wire, where that is another; provider: its name;
 
-        drop: the caller allows that what can't be done is left out.
+        drop: the caller allows that what can't be done is left out; hints: fields of Chat for which every caller
+        of that wire does.
         """
         self._names = names
         self._provider = provider
         self._drop = drop
+        self._hints = hints
         self.dropped: list[str] = []  # names on the caller's wire
 
     def lose(self, field: str, why: str = "") -> None:
@@ -26,7 +28,7 @@ class Losses:
         """
         head, mark, rest = field.partition("[") if "[" in field else field.partition(".")
         name = self._names.get(field) or self._names.get(head, head) + mark + rest
-        if self._drop:
+        if self._drop or head in self._hints:
             if name not in self.dropped:
                 self.dropped.append(name)
             return

@@ -37,6 +37,8 @@ class Request(msgspec.Struct, frozen=True):
     prompt_hash: str
     lacks_messages: bool  # a chat without a list of messages: refused, but not before its model is known
     output_limit: int = 0  # output tokens that each answer may have, where the body does not say; 0 for no limit
+    restored: bool = False  # its body has what was kept of earlier ones
+    answer_id: str = ""  # that the answer shall have, where the router keeps it; "" for the provider's
 
 
 def fields_of(body: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.dialects.canonical import Answer, Chat, Event, Fault
+from core.dialects.embedding import Embed, Embedded
 from core.dialects.losses import Losses
 from core.dialects.request import Request
 
@@ -90,3 +91,27 @@ class ProviderSide:
     frames: Callable[[], Frames]
     stream_type: str = "text/event-stream"
     """The media type of its streams."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingCaller:
+    """A wire as those have it who ask for embeddings."""
+
+    names: Mapping[str, str]
+    """Field of Embed → its name on this wire, where that is another."""
+    read_embed: Callable[[Request], Embed]
+    """What a request asks for. Raises InvalidArgument."""
+    write_embedded: Callable[[Embedded, Embed], bytes]
+    write_fault: Callable[[Fault], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingProvider:
+    """A wire as those have it who make embeddings."""
+
+    write_embed: Callable[[Embed, Losses], bytes]
+    """The body of a request to a provider that calls the model `embed.model`. What can't be said goes to `Losses`."""
+    read_embedded: Callable[[bytes], Embedded]
+    """A whole good answer. Raises Unreadable."""
+    read_fault: Callable[[int, bytes], Fault]
+    """As ProviderSide.read_fault."""

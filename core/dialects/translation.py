@@ -59,11 +59,13 @@ class Translation:
         ask_usage: bool,
         count_prompt: Callable[[], int],
         output_limit: int = 0,
+        refused_above: int | None = None,
     ) -> None:
         """model: as the provider calls it. created: seconds since 1970. drop: leave out what can't be done.
 
         ask_usage: have a stream report what it used; count_prompt: tokens of the prompt, where the provider does
-        not tell; output_limit: tokens where the request does not say, 0 for none.
+        not tell; output_limit: tokens where the request does not say, 0 for none; refused_above: tokens of output
+        that the model makes at most, where its provider refuses a request that names more.
         Raises InvalidArgument where the request can't be said on the provider's wire.
         """
         self._caller = caller
@@ -72,10 +74,12 @@ class Translation:
         self._created = created
         self._count_prompt = count_prompt
         self.chat = caller.read_chat(request)
-        losses = Losses(caller.names, provider_name, drop=drop)
+        losses = Losses(caller.names, provider_name, drop=drop, hints=self.chat.hints)
         for name in self.chat.others:
             losses.lose(name)
         limit = self.chat.max_output or output_limit or None
+        if limit is not None and refused_above is not None:
+            limit = min(limit, refused_above)
         asked = msgspec.structs.replace(self.chat, model=model, include_usage=ask_usage, max_output=limit)
         self.body = provider.write_chat(asked, losses, manner)
         self.dropped: Sequence[str] = losses.dropped

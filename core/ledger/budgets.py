@@ -87,20 +87,25 @@ class Budgets:
         self._known[principal.credential_id, principal.user_id, principal.project] = tuple(accounts)
         return tuple(accounts)
 
-    def hold_now(self, accounts: Sequence[Account], amount: int) -> Hold | None:
-        """Holds an amount under all of these budgets; None where that takes a conversation with the database."""
-        now = self._clock.now().timestamp()
+    def hold_now(self, accounts: Sequence[Account], amount: int, now: float) -> Hold | None:
+        """Holds an amount under all of these budgets; None where that takes a conversation with the database.
+
+        now: seconds since 1970.
+        """
         purses: list[Purse] = []
+        watched: list[int] = []
         for account in accounts:
             if now >= account.ends:
                 break
             purse = account.purse
-            if purse is not None:
-                if not purse.take_now(amount):
-                    break
+            if purse is None:
+                watched.append(account.balance_id)
+            elif purse.take_now(amount):
                 purses.append(purse)
+            else:
+                break
         else:
-            return Hold(amount, purses, [account.balance_id for account in accounts if account.purse is None])
+            return Hold(amount, purses, watched)
         for purse in purses:
             purse.put(amount, 0)
         return None

@@ -20,16 +20,22 @@ class Hold:
 
     def charges(self) -> list[Charge]:
         """What the balances have to do with the request, as long as its cost is not known."""
-        held = [Charge(purse.lease.balance_id, purse.lease.id, self.amount, self.amount) for purse in self.purses]
-        return held + [Charge(balance_id, 0, 0, 0) for balance_id in self.watched]
+        amount, charges = self.amount, self._watching() if self.watched else []
+        for purse in self.purses:
+            lease = purse.lease
+            charges.append(Charge(lease.balance_id, lease.id, amount, amount))
+        return charges
 
     def settle(self, cost: int) -> list[Charge]:
         """Ends the hold; what the balances pay. A second call has no effect and says nothing."""
         if self.settled:
             return []
         self.settled = True
-        paid = [
-            Charge(purse.lease.balance_id, purse.lease.id, self.amount, purse.put(self.amount, cost))
-            for purse in self.purses
-        ]
-        return paid + [Charge(balance_id, 0, 0, 0) for balance_id in self.watched]
+        amount, charges = self.amount, self._watching() if self.watched else []
+        for purse in self.purses:
+            lease = purse.lease
+            charges.append(Charge(lease.balance_id, lease.id, amount, purse.put(amount, cost)))
+        return charges
+
+    def _watching(self) -> list[Charge]:
+        return [Charge(balance_id, 0, 0, 0) for balance_id in self.watched]

@@ -108,8 +108,8 @@ class Journal:
         """Whether everything that should be written is."""
         return not self._kept
 
-    def open(self, opening: Opening) -> None:
-        """Notes that a request was let in.
+    def open(self, opening: Opening, holding: Holding | None = None) -> None:
+        """Notes that a request was let in, and what it may cost, in one write.
 
         Raises Unavailable where the journal can't be written, or too much waits for the database.
         """
@@ -117,16 +117,16 @@ class Journal:
             raise Unavailable("the usage journal is full because the database does not answer")
         if self._kept and not self.flush():
             raise Unavailable("the usage journal can't be written")
-        line = OPENED + _encode(opening) + b"\n"
+        lines = _opened(opening, holding)
         try:
-            self._write(line)
+            self._write(lines)
         except OSError as error:
             self._note_failure(error)
             raise Unavailable("the usage journal can't be written") from error
-        self._open[opening.request_id] = line
+        self._open[opening.request_id] = lines
 
     def hold(self, holding: Holding) -> None:
-        """Notes what a request that was let in may cost. Raises Unavailable where the journal can't be written."""
+        """Notes what a request that was let in may cost now. Raises Unavailable where the journal can't be written."""
         line = HELD + _encode(holding) + b"\n"
         try:
             self._write(line)
@@ -139,10 +139,7 @@ class Journal:
 
     def reopen(self, opening: Opening, holding: Holding | None = None) -> None:
         """Notes what an earlier process let in and did not close; nothing is written for it."""
-        lines = OPENED + _encode(opening) + b"\n"
-        if holding is not None:
-            lines += HELD + _encode(holding) + b"\n"
-        self._open[opening.request_id] = lines
+        self._open[opening.request_id] = _opened(opening, holding)
 
     @property
     def end(self) -> tuple[int, int]:
@@ -272,6 +269,13 @@ class Journal:
                 more = os.write(self._file, lines[written:])
                 written, self._size, self._waiting = written + more, self._size + more, self._waiting + more
             self._torn = False
+
+
+def _opened(opening: Opening, holding: Holding | None) -> bytes:
+    """The lines of a request that was let in."""
+    if holding is None:
+        return b"O%b\n" % _encode(opening)
+    return b"O%b\nH%b\n" % (_encode(opening), _encode(holding))
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -6,19 +6,22 @@ Whoever has a ticket leaves with it, once, however its request ends.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import msgspec
 
 from core.errors import RateLimited
 from core.ledger.limits import Cap, Limit
+
+if TYPE_CHECKING:
+    from core.ledger.limit_advance import Advance
 
 _CONCURRENT: Final = "concurrent_requests"
 # Nobody knows when one of those that run will end.
 _WAIT_FOR_ANOTHER: Final = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
+class Ticket(msgspec.Struct, eq=False):
     """A request that was let in, and what it took.
 
     Of what its limits count the one that is nearest to its end is noted, of requests and of tokens each.
@@ -33,9 +36,8 @@ class Ticket:
     tokens_left: int = 0
     returns: bool = False  # whether there is something to give back in the end
     over: bool = False
-    numbers: Mapping[int, int] = field(
-        default_factory=dict[int, int]
-    )  # of the spans it was counted in, by their length
+    numbers: Mapping[int, int] | None = None  # of the spans it was counted in, by their length
+    advance: "Advance | None" = None  # by which it was let in
 
 
 class Refusal(NamedTuple):
@@ -51,6 +53,10 @@ class Refusal(NamedTuple):
 
 class Counters(Protocol):
     """Counts requests against limits."""
+
+    def take_now(self, limits: Sequence[Limit], tokens: int) -> Ticket | None:
+        """The same as `take`; None where that has to wait."""
+        ...
 
     async def take(self, limits: Sequence[Limit], tokens: int) -> Ticket:
         """Lets a request in that will use so many tokens, or raises RateLimited; all limits count, or none."""

@@ -2,14 +2,17 @@
 
 A decision looks at all limits of a request first and then counts in all of them, with the others kept
 out meanwhile: so it is exact, and what is let in never passes a limit, whichever process it came to.
+Far from its limits a request is let in by what this process has counted in advance (limit_advance.py).
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.clock import Clock
 from core.errors import Unavailable
+from core.ledger.limit_advance import NEAR, Advance, Advances
 from core.ledger.limit_counters import (
     WHOLE,
     Refusal,
@@ -26,6 +29,8 @@ from core.ledger.limits import Cap, Limit
 
 log = logging.getLogger(__name__)
 
+_TICK = 0.25  # seconds
+
 
 class LocalCounters:
     """Counters of one machine. The file is made when there is something to count."""
@@ -35,23 +40,43 @@ class LocalCounters:
         self._worker = worker
         self._clock = clock
         self._file: LimitFile | None = None
+        self._advances = Advances()
+
+    def take_now(self, limits: Sequence[Limit], tokens: int) -> Ticket:
+        """Lets a request in by what was counted in advance, else by the file. Raises RateLimited, Unavailable."""
+        advance = self._advances.known.get(id(limits)) or self._advances.add(limits)
+        if advance.requests > 0 and advance.tokens >= tokens and self._clock.monotonic() < advance.good_until:
+            return advance.take(tokens)
+        return self._take(limits, tokens, WHOLE, advance)
 
     async def take(self, limits: Sequence[Limit], tokens: int) -> Ticket:
-        """Raises RateLimited, Unavailable."""
-        return self.take_part(limits, tokens, WHOLE)
+        """The same; it does not wait."""
+        return self.take_now(limits, tokens)
 
     def take_part(self, limits: Sequence[Limit], tokens: int, share: Share) -> Ticket:
         """The same where this machine has only a part of each limit. Raises RateLimited, Unavailable."""
+        return self._take(limits, tokens, share, None)
+
+    def _take(self, limits: Sequence[Limit], tokens: int, share: Share, advance: Advance | None) -> Ticket:
+        """Looks at the limits and counts; and in advance too, where that may be. Raises RateLimited, Unavailable."""
         now = self._now()
         file = self._opened()
         file.lock()
         try:
             bases = [file.slot(limit.key, now, limit.seconds) for limit in limits]
+            if advance is not None:
+                self._advances.settle((advance,), file, now)
             refusal = None
             for limit, base in zip(limits, bases, strict=True):
+                if self._advances.out(limit) and _is_near(file, limit, base, now, tokens):
+                    self._advances.settle(self._advances.out(limit), file, now)
                 refusal = _look(file, limit, base, now, tokens, share, refusal)
             if refusal is None:
-                return _count(file, limits, bases, now, tokens, share)
+                ticket = _count(file, limits, bases, now, tokens, share)
+                good_until = self._clock.monotonic() + int(now) + 1 - now
+                if advance is not None and advance.fill(file, bases, now, tokens, good_until):
+                    self._advances.note(advance)
+                return ticket
         finally:
             file.unlock()
         raise refuse(refusal)
@@ -77,6 +102,14 @@ class LocalCounters:
         ticket.over = True
         difference = tokens - ticket.tokens
         if not ticket.returns:
+            return
+        advance = ticket.advance
+        if advance is not None:
+            if ticket.at == advance.at and advance.good_until:
+                advance.tokens -= difference  # what this does not take back goes with the rest
+            elif difference:
+                advance.owe(int(ticket.at), difference)
+                self._advances.note(advance)
             return
         now = self._now()
         file = self._opened()
@@ -108,13 +141,35 @@ class LocalCounters:
             file.unlock()
 
     async def run(self) -> None:
-        """There is nothing to do in the background."""
+        """Gives back in time what was counted in advance, for ever."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self.tick()
+
+    def tick(self) -> None:
+        """One round of that."""
+        self._settle(self._advances.over(self._clock.monotonic()))
+        self._advances.forget(self._now())
 
     async def close(self) -> None:
-        """Lets go of the file."""
+        """Gives back what was counted in advance, and lets go of the file."""
         if self._file is not None:
+            self._settle(self._advances.all())
             self._file.close()
             self._file = None
+
+    def _settle(self, advances: Sequence[Advance]) -> None:
+        """Where the file can't be had now, the next time will do."""
+        if advances:
+            file = self._opened()
+            try:
+                file.lock()
+            except Unavailable:
+                return
+            try:
+                self._advances.settle(advances, file, self._now())
+            finally:
+                file.unlock()
 
     def _opened(self) -> LimitFile:
         if self._file is None:
@@ -145,6 +200,14 @@ def _look(
         if running >= most and running - file.bury(base) >= most:
             refusal = later(refusal, concurrent_refusal(limit, limit.concurrent))
     return refusal
+
+
+def _is_near(file: LimitFile, limit: Limit, base: int, now: float, tokens: int) -> bool:
+    """Whether a limit is so near its end that nothing of it should be counted in advance."""
+    cells = file.cells
+    return any(
+        cap.most - cap.window.used(cells, base, now) < NEAR * (tokens if cap.of_tokens else 1) for cap in limit.caps
+    )
 
 
 def _refusal(file: LimitFile, limit: Limit, cap: Cap, base: int, now: float, amount: int, share: Share) -> Refusal:

@@ -105,7 +105,7 @@ class Purse:
 
     def put(self, held: int, cost: int) -> int:
         """Ends a hold; how much of the cost the lease pays for, which is all of it wherever it can."""
-        covered = min(cost, held + max(0, self.free))
+        covered = cost if cost <= held else min(cost, held + max(0, self.free))
         self.held -= held
         self.spent += covered
         self.free += held - covered

@@ -71,6 +71,13 @@ class RedisCounters:
 
     # Requests
 
+    def take_now(self, limits: Sequence[Limit], tokens: int) -> Ticket | None:
+        """Lets a request in by the slices of this process; None where that will not do. Raises RateLimited."""
+        if not self._link.open or self._waiting:
+            return None
+        _refuse_the_impossible(limits, tokens)
+        return self._take_here(limits, tokens)
+
     async def take(self, limits: Sequence[Limit], tokens: int) -> Ticket:
         """Raises RateLimited, Unavailable."""
         if self._link.open:
@@ -86,11 +93,11 @@ class RedisCounters:
         """Gives back what a request took; Redis hears of it with the next tick."""
         if ticket.over:
             return
-        difference = tokens - ticket.tokens
+        difference, numbers = tokens - ticket.tokens, ticket.numbers or {}
         for limit in ticket.limits:
             for cap in limit.caps:
                 if cap.of_tokens and difference:
-                    self._debts.owe(limit.key, cap, ticket.numbers[cap.window.span], difference)
+                    self._debts.owe(limit.key, cap, numbers[cap.window.span], difference)
             if limit.concurrent:
                 places = self._slices.place(limit)
                 places.running -= 1
@@ -122,10 +129,10 @@ class RedisCounters:
     def _take_alone(self, limits: Sequence[Limit], tokens: int) -> Ticket:
         """Lets a request in by this machine's share, and remembers to tell Redis."""
         ticket = self._local.take_part(limits, tokens, self._share)
-        ticket.numbers = _numbers(limits, self._now())
+        ticket.numbers = numbers = _numbers(limits, self._now())
         for limit in limits:
             for cap in limit.caps:
-                self._debts.owe(limit.key, cap, ticket.numbers[cap.window.span], tokens if cap.of_tokens else 1)
+                self._debts.owe(limit.key, cap, numbers[cap.window.span], tokens if cap.of_tokens else 1)
             if limit.concurrent:
                 self._slices.place(limit).start()
         return ticket

@@ -207,6 +207,7 @@ def _entry(reservation: Reservation, kind: str, balance_id: int, amount: int) ->
         kind=kind,
         balance_id=balance_id,
         request_id=reservation.id,
+        attempt=1,
         amount=amount,
         price_source=_PRICE,
         note=reservation.note,

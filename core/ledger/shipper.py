@@ -80,7 +80,8 @@ class Shipper:
         data = self._read()
         if not data:
             return 0
-        records = [record for record in map(_closed, data.splitlines()) if record is not None]
+        lines = [line for line in data.splitlines() if line.startswith(CLOSED)]
+        records = [record for record in map(_closed, lines) if record is not None]
         position = self._position + len(data)
         try:
             await self._store(records, position)
@@ -208,8 +209,6 @@ def _lines_at(path: Path, position: int) -> bytes:
 
 
 def _closed(line: bytes) -> UsageRecord | None:
-    if line[:1] != CLOSED:
-        return None
     try:
         return _record.decode(memoryview(line)[1:])
     except (msgspec.DecodeError, UnicodeDecodeError):

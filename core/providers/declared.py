@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from core.providers.vendors import VENDORS, Vendor
 
 _VERSION = re.compile(r"v\d+[a-z]*\d*")  # v1, v4, v1beta, v1beta2
+_VARIABLES = re.compile(r"\{(\w+)\}")
 _NOT_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
@@ -54,12 +55,23 @@ def normalise_base_url(vendor: Vendor, url: str) -> str:
         raise ValueError(f"{name} must start with http:// or https:// and a host{_example(vendor)}")
     if "@" in parts.netloc:
         raise ValueError(f"{name} must not have a user name or password in it: the key is given on its own")
-    if "?" in text or "#" in text:
+    if "#" in text or ("?" in text and vendor.tidy is None):
         raise ValueError(f"{name} must not have a query or a fragment: paths are appended to it")
+    if vendor.tidy is not None:
+        return f"{parts.scheme}://{vendor.tidy(parts)}"
     path = parts.path.rstrip("/") or _version_path(vendor)
-    if vendor.wires[0].versioned and not _VERSION.fullmatch(path.rpartition("/")[2]):
-        path += "/v1"
+    version = vendor.wires[0].version
+    if version and not _VERSION.fullmatch(path.rpartition("/")[2]):
+        path += version
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def understood(vendor: Vendor, base_url: str) -> str:
+    """A base URL that was stored, in today's form. Raises ValueError as `normalise_base_url` does."""
+    if vendor.tidy is None:
+        return base_url
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{vendor.tidy(parts)}"
 
 
 def vendors_in_environment(environ: Mapping[str, str]) -> list[DeclaredVendor]:
@@ -71,7 +83,7 @@ def vendors_in_environment(environ: Mapping[str, str]) -> list[DeclaredVendor]:
     declared: list[DeclaredVendor] = []
     for vendor in VENDORS:
         key = next(filter(None, (environ.get(name, "").strip() for name in vendor.key_env)), "")
-        url = environ.get(vendor.base_url_env, "").strip()
+        variable, url = _url_in(environ, vendor, has_key=bool(key))
         if vendor.needs_key:
             if not key or not (url or vendor.base_url):
                 continue
@@ -80,9 +92,22 @@ def vendors_in_environment(environ: Mapping[str, str]) -> list[DeclaredVendor]:
         try:
             base_url = normalise_base_url(vendor, url) if url else vendor.base_url
         except ValueError as error:
-            raise ValueError(f"{vendor.base_url_env}: {error}") from error
+            raise ValueError(f"{variable}: {error}") from error
         declared.append(DeclaredVendor(vendor.type, key, base_url))
     return declared
+
+
+def _url_in(environ: Mapping[str, str], vendor: Vendor, *, has_key: bool) -> tuple[str, str]:
+    """The base URL that the environment names, "" for none, and the variable that does so."""
+    url = environ.get(vendor.base_url_env, "").strip()
+    if url:
+        return vendor.base_url_env, url
+    for template in vendor.url_from if has_key or not vendor.url_from_needs_key else ():
+        names = _VARIABLES.findall(template)
+        values = {name: environ.get(name, "").strip().rstrip("/") for name in names}
+        if all(values.values()):
+            return names[0], template.format_map(values)
+    return vendor.base_url_env, ""
 
 
 def _version_path(vendor: Vendor) -> str:

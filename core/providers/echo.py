@@ -20,6 +20,7 @@ import msgspec
 from core.clock import Clock
 from core.dialects.counting import count_text
 from core.dialects.openai import chat as openai_chat
+from core.dialects.responses.request import RESPONSES
 from core.ids import NewId
 from core.providers import echo_messages
 from core.providers.upstream import Target
@@ -110,7 +111,7 @@ class EchoUpstream:
     """The provider `echo`."""
 
     asks_usage = True
-    operations = frozenset((*OPENAI.paths, *ANTHROPIC.paths))
+    operations = frozenset((*OPENAI.paths, *ANTHROPIC.paths)) - {RESPONSES}
     translates_to = openai_chat.CHAT
 
     def __init__(self, target: Target, clock: Clock, new_id: NewId, tokens_per_second: float) -> None:

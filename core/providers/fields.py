@@ -4,6 +4,8 @@ All raise InvalidArgument, which names the field and says what would do; no mess
 an address, for there may be a secret in it.
 """
 
+import msgspec
+
 from core.errors import InvalidArgument
 from core.inputs import line
 from core.providers.declared import normalise_base_url
@@ -68,13 +70,28 @@ def own_base_url(type: str) -> str:  # noqa: A002 - the field's name
 
 
 def checked_key(api_key: str) -> str:
-    """A key without the white space that comes along when it is pasted; "" for none."""
+    """A key without the white space that comes along when it is pasted; "" for none.
+
+    Some are a file of JSON, which is put on one line.
+    """
     key = api_key.strip()
     if len(key) > _MAX_KEY:
         raise InvalidArgument(f"a provider's key has at most {_MAX_KEY} characters", field="api_key")
+    if key.startswith("{"):
+        return _json_key(key)
     if key and not (key.isascii() and key.isprintable() and " " not in key):  # it travels in an HTTP header
         raise InvalidArgument("a provider's key has only printable ASCII characters, and no space", field="api_key")
     return key
+
+
+def _json_key(key: str) -> str:
+    try:
+        line = msgspec.json.format(key.encode(), indent=-1).decode()
+    except ValueError:  # not chained: its message may have parts of the key
+        raise InvalidArgument("a provider's key that begins with '{' must be a JSON object", field="api_key") from None
+    if not (line.isascii() and line.isprintable()):
+        raise InvalidArgument("a provider's key has only printable ASCII characters", field="api_key")
+    return line
 
 
 def checked_model(name: str) -> str:

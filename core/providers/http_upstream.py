@@ -5,13 +5,10 @@ There are no timers here: core/routing/active.py watches all calls with one.
 """
 
 import asyncio
-from base64 import b64encode
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 from urllib.request import proxy_bypass_environment  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - not in its stubs
 
 import aiohttp
-import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -19,128 +16,110 @@ from core import __version__
 from core.clock import Clock
 from core.dialects.table import PROVIDERS
 from core.errors import ProviderError, RefreshFailed
-from core.providers.direct import Direct
+from core.providers.declared import understood
+from core.providers.endpoint import Endpoint, address, endpoint
 from core.providers.proxied import Proxied
 from core.providers.session import Session
 from core.providers.upstream import Reply, Target
-from core.providers.vendors import Capability, StreamUsage, vendor_for
-from core.providers.wire import OPENAI, Endpoint, Headers, first_page, next_page
+from core.providers.vendors import UNKNOWN, Capability, StreamUsage, Vendor, vendor_for
+from core.providers.ways import Reshaped, Signed, Straight, Way
+from core.providers.wire import Headers, Wire
 
 _MODELS_TIMEOUT = 10.0
 _MAX_MODELS_BYTES = 32 * 1024 * 1024
 _MAX_MODELS = 20_000
 # What a vendor answers that has no list of models, or has it on a wire of its own.
 _NOT_LISTED = frozenset({401, 403, 404, 405, 501})
-_NO_LISTING = "the provider's list of models is not what the OpenAI API describes"
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-
-
-class _Way(Protocol):
-    """How inference reaches one provider."""
-
-    async def send(self, operation: str, body: bytes, headers: Headers) -> Reply:
-        """As Upstream.send; raises aiohttp.ClientError, OSError and TimeoutError as they come."""
-        ...
-
-
-class _Straight:
-    """Without a proxy."""
-
-    def __init__(self, direct: Direct, endpoints: Mapping[str, Endpoint], timeout: float, clock: Clock) -> None:
-        """endpoints: by operation, all of one server. timeout: of connecting, in seconds."""
-        url = next(iter(endpoints.values())).url
-        assert url.host is not None
-        assert url.port is not None
-        self._origin = direct.origin(url.scheme, url.host, url.port)
-        self._heads = {operation: _head(each.url, each.headers) for operation, each in endpoints.items()}
-        self._timeout = timeout
-        self._clock = clock
-
-    async def send(self, operation: str, body: bytes, headers: Headers) -> Reply:
-        more = "".join([f"{name}: {value}\r\n" for name, value in headers]).encode() if headers else b""
-        head = self._heads[operation] % (more, len(body))
-        return await self._origin.send(head, body, self._timeout, self._clock)
-
-
-def _head(url: URL, headers: CIMultiDict[str]) -> bytes:
-    """The head of a POST, but for the headers of one request, `%b`, and the length of its body: `%d`."""
-    host = url.raw_host or ""
-    host = f"[{host}]" if ":" in host else host
-    lines = [f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {host}" + ("" if url.is_default_port() else f":{url.port}")]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    if url.user is not None and "Authorization" not in headers:
-        user = b64encode(f"{url.user}:{url.password or ''}".encode())
-        lines.append(f"Authorization: Basic {user.decode()}")
-    head = "\r\n".join(lines)
-    if any(character in line for line in lines for character in "\r\n\0"):
-        raise ValueError("a header must be one line")
-    return head.replace("%", "%%").encode() + b"\r\n%bContent-Length: %d\r\n\r\n"
 
 
 class HttpUpstream:
     """One provider over HTTP."""
 
     def __init__(self, target: Target, session: Session, clock: Clock, environ: Mapping[str, str]) -> None:
-        """environ: where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked for."""
+        """environ: where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked for.
+
+        Raises ValueError for an address or a key with which its vendor can't be reached.
+        """
         self.target = target
         self._session = session.aiohttp
-        vendor = vendor_for(target.type)
-        self.asks_usage = vendor is None or vendor.stream_usage is StreamUsage.ASK
-        headers = CIMultiDict(
-            {
-                "Content-Type": "application/json",
-                "Accept": "*/*",
-                "Accept-Encoding": "identity",
-                "User-Agent": f"llmrouter/{__version__}",
-            }
+        vendor = vendor_for(target.type) or UNKNOWN
+        base_url = understood(vendor, target.base_url)
+        wires = vendor.wires_at(base_url)
+        self._credential = vendor.credential(target, environ, clock) if vendor.credential else None
+        endpoints = _endpoints(vendor, wires, base_url, "" if self._credential else target.api_key)
+        self._endpoints = endpoints
+        self.asks_usage = vendor.stream_usage is StreamUsage.ASK
+        self.operations = frozenset(endpoints)
+        self.translates_to = next((operation for operation in endpoints if operation in PROVIDERS), "")
+        self._wire = wires[0]
+        self._lists_models = Capability.MODELS in vendor.capabilities
+        self._models_url = (
+            URL(vendor.models_url(base_url)) if vendor.models_url else address(base_url, vendor.models_path)
         )
-        headers.update(vendor.default_headers if vendor else ())
-        wires = vendor.wires if vendor else (OPENAI,)
-        self._endpoints = {
-            operation: Endpoint(URL(target.base_url + path), wire, headers, target.api_key)
-            for wire in wires
-            for operation, path in wire.paths.items()
-        }
-        self.operations = frozenset(self._endpoints)
-        self.translates_to = next((operation for operation in self._endpoints if operation in PROVIDERS), "")
-        self._lists_models = vendor is None or Capability.MODELS in vendor.capabilities
-        models_url = URL(target.base_url + (vendor.models_path if vendor else "/models"))
-        self._models = Endpoint(models_url, wires[0], headers, target.api_key)
-        self._models_url = first_page(models_url) if self._models.paged else models_url
-        self._proxy = _proxy(self._models_url, environ)
-        self._way: _Way = (
-            _Straight(session.direct, self._endpoints, target.connect_timeout, clock)
+        self._models_headers = _headers(vendor, wires[0], "" if self._credential else target.api_key)
+        self._proxy = _proxy(address(base_url, ""), environ)
+        self._way = self._make_way(address(base_url, ""), session, clock)
+
+    def _make_way(self, base: URL, session: Session, clock: Clock) -> Way:
+        timeout = self.target.connect_timeout
+        way: Way = (
+            Straight(session.direct, base, self._endpoints, timeout, clock)
             if self._proxy is None
-            else Proxied(session.aiohttp, self._endpoints, self._proxy, target.connect_timeout, clock)
+            else Proxied(session.aiohttp, base, self._endpoints, self._proxy, timeout, clock)
         )
+        if self._credential is not None:
+            way = Signed(way, base, self._credential)
+        reshaped = {
+            operation: each.wire.reshaped[operation]
+            for operation, each in self._endpoints.items()
+            if operation in each.wire.reshaped
+        }
+        return Reshaped(way, reshaped) if reshaped else way
 
     async def send(
         self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False
     ) -> Reply:
         endpoint = self._endpoints[operation]
         try:
-            return await self._way.send(operation, body, endpoint.passed_on(headers))
+            target = endpoint.target(model, streamed=streamed)
+            return await self._way.send(operation, target, endpoint.passed_on(headers), body)
         except _UNREACHABLE as error:
             raise ProviderError(f"the provider '{self.target.name}' could not be reached") from error
 
     async def models(self) -> list[str]:
-        names: list[str] = []
+        listing, names = self._wire.listing, list[str]()
         try:
             async with asyncio.timeout(_MODELS_TIMEOUT):
-                page: URL | None = self._models_url
+                if listing is None:
+                    await self._shown(self._models_url)  # so that a key which is none is found out
+                    return []
+                first = listing.first(self._models_url)
+                page: URL | None = first
                 while page is not None and len(names) < _MAX_MODELS:
                     body = await self._page(page)
                     if body is None:
                         break
-                    names += _model_names(body)
-                    page = next_page(self._models_url, body) if self._models.paged else None
+                    names += listing.names(body)
+                    page = listing.following(first, body)
+        except RefreshFailed:
+            raise
+        except ProviderError as error:
+            raise RefreshFailed(error.message) from error
         except _UNREACHABLE as error:
             raise RefreshFailed(f"the provider could not be reached: {_plain_cause(error)}") from error
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys(names))[:_MAX_MODELS]
+
+    async def _shown(self, url: URL) -> Headers:
+        """The headers of a question for models. Raises ProviderError."""
+        headers = [*self._models_headers.items(), *self._wire.passed_on(())]
+        return (
+            headers if self._credential is None else [*headers, *await self._credential.headers("GET", str(url), b"")]
+        )
 
     async def _page(self, url: URL) -> bytes | None:
         """A page of the list of models; None of a vendor that is known to have none. Raises RefreshFailed."""
-        headers = CIMultiDict([*self._models.headers.items(), *self._models.passed_on(())])
+        headers = CIMultiDict(await self._shown(url))
         async with self._session.get(url, headers=headers, proxy=self._proxy, allow_redirects=False) as response:
             if not self._lists_models and response.status in _NOT_LISTED:
                 return None
@@ -149,27 +128,31 @@ class HttpUpstream:
             return await _bounded(response, _MAX_MODELS_BYTES)
 
 
-class _Listed(msgspec.Struct):
-    id: str = ""
-    name: str = ""
+def _endpoints(vendor: Vendor, wires: Sequence[Wire], base_url: str, api_key: str) -> dict[str, Endpoint]:
+    """Operation → its endpoint, for those that the vendor has, its own wire's first."""
+    return {
+        operation: endpoint(base_url, path, wire, _headers(vendor, wire, api_key))
+        for wire in wires
+        for operation, path in wire.paths.items()
+        if vendor.has(operation)
+    }
 
 
-class _Listing(msgspec.Struct):
-    data: list[_Listed] | None = None
-    models: list[_Listed] | None = None
-
-
-def _model_names(body: bytes) -> list[str]:
-    """The ids in a list of models: `{"data": […]}`, or a bare array as some vendors have it."""
-    try:
-        listing: _Listing | list[_Listed] = msgspec.json.decode(body, type=_Listing | list[_Listed])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefreshFailed(_NO_LISTING) from error
-    listed = listing if isinstance(listing, list) else listing.data if listing.data is not None else listing.models
-    if listed is None:  # an error in a good answer's clothes, say, must not pass for a provider without models
-        raise RefreshFailed(_NO_LISTING)
-    names = dict.fromkeys(model.id or model.name for model in listed[:_MAX_MODELS])
-    return [name for name in names if 0 < len(name) <= 300]
+def _headers(vendor: Vendor, wire: Wire, api_key: str) -> CIMultiDict[str]:
+    """What all requests on a wire have in their heads. api_key: "" for none."""
+    headers = CIMultiDict(
+        {
+            "Content-Type": "application/json",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"llmrouter/{__version__}",
+        }
+    )
+    headers.update(vendor.default_headers)
+    if api_key:
+        name, value = wire.key(api_key)
+        headers[name] = value
+    return headers
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -33,6 +33,17 @@ _LIMITS = (
     ("grok-*", 32_768),
 )
 
+# Models whose provider refuses a request that names more than they make. Clients of other vendors' models do:
+# Claude Code asks for 32,000 tokens whatever the model.
+_REFUSED_ABOVE = (("gpt-4o*", 16_384), ("chatgpt-4o*", 16_384), ("gpt-4-turbo*", 4096), ("gpt-3.5-turbo*", 4096))
+
+
+@lru_cache(maxsize=4096)
+def refused_above(model: str) -> int | None:
+    """How many output tokens a request may name at most; None where that is not known, or is more than anyone names."""
+    name = model.rpartition("/")[2].lower()
+    return next((most for pattern, most in _REFUSED_ABOVE if fnmatch.fnmatchcase(name, pattern)), None)
+
 
 @lru_cache(maxsize=4096)
 def most_output(model: str) -> int:

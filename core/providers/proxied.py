@@ -15,8 +15,9 @@ from yarl import URL
 from core.clock import Clock
 from core.errors import ProviderError, StreamInterrupted
 from core.providers.answer_head import AnswerHead
+from core.providers.endpoint import Endpoint
 from core.providers.upstream import MAX_ANSWER_BYTES
-from core.providers.wire import Endpoint, Headers
+from core.providers.wire import Headers
 
 _GONE_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
 
@@ -126,36 +127,39 @@ class Proxied:
     def __init__(
         self,
         session: aiohttp.ClientSession,
+        origin: URL,
         endpoints: Mapping[str, Endpoint],
         proxy: URL,
         connect_timeout: float,
         clock: Clock,
     ) -> None:
-        """endpoints: by operation. connect_timeout: in seconds."""
+        """endpoints: by operation, all at `origin`. connect_timeout: in seconds."""
         self._session = session
+        self._origin = str(origin.with_path("")).rstrip("/")  # with the user that may be in it
         self._endpoints = endpoints
         self._proxy = proxy
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=None)
 
-    async def send(self, operation: str, body: bytes, headers: Headers) -> ProxiedReply:
+    async def send(self, operation: str, target: bytes, headers: Headers, body: bytes) -> ProxiedReply:
         """Sends a request; returns when the head of the answer is there. Raises aiohttp.ClientError, OSError."""
+        url = URL(self._origin + target.decode(), encoded=True)
+        headers = [*self._endpoints[operation].headers.items(), *headers]
         _connection.set(_ANY)
         try:
-            response = await self._post(operation, body, headers)
+            response = await self._post(url, headers, body)
         except _GONE_STALE as error:
             if _connection.get() != _KEPT or not _before_a_byte(error):
                 raise
             _connection.set(_NEW)  # the others that we keep may be as old
-            response = await self._post(operation, body, headers)
+            response = await self._post(url, headers, body)
         return ProxiedReply(response, self._clock)
 
-    async def _post(self, operation: str, body: bytes, headers: Headers) -> aiohttp.ClientResponse:
-        endpoint = self._endpoints[operation]
+    async def _post(self, url: URL, headers: Headers, body: bytes) -> aiohttp.ClientResponse:
         return await self._session.post(
-            endpoint.url,
+            url,
             data=body,
-            headers=CIMultiDict([*endpoint.headers.items(), *headers]),
+            headers=CIMultiDict(headers),
             timeout=self._timeout,
             proxy=self._proxy,
             allow_redirects=False,

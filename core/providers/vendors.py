@@ -1,7 +1,7 @@
-"""The vendors that speak the OpenAI wire, the Anthropic wire or both: a new vendor is a row.
+"""The vendors, each with the wires that it speaks: a new vendor is a row.
 
 A row says what is particular about one vendor: where its API is, which environment variables declare
-it, whether its streams report usage, and which endpoints it has beside the wire they all share. Code
+it, whether its streams report usage, and which endpoints it has of the wires it speaks. Code
 that calls a provider reads the row and has no branch on a vendor's name.
 
 To add a vendor:
@@ -14,16 +14,30 @@ To add a vendor:
 4. `prices_id` is the id of the vendor in the package genai-prices, where it has one.
 
 Some well-known names are missing on purpose, for their API is gone: GitHub Models (July 2026), AI21's
-Jamba API (August 2026), Perplexity's chat completions (September 2026; what is left is the Responses
-API), Meta's Llama API (July 2026; `meta` is its successor) and Lambda's inference API (September 2025).
+Jamba API (August 2026), Meta's Llama API (July 2026; `meta` is its successor) and Lambda's inference API
+(September 2025).
 
 `declared.py` has what is done with rows: reading the environment, and making base URLs uniform.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import SplitResult
 
-from core.providers.wire import ANTHROPIC, ANTHROPIC_BY_BEARER, OPENAI, Wire
+from core.clock import Clock
+from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.responses.request import RESPONSES
+from core.providers import azure, bedrock, gemini, vertex
+from core.providers.aws_credential import AwsCredential
+from core.providers.azure import AZURE
+from core.providers.bedrock import BEDROCK
+from core.providers.credential import Credential
+from core.providers.google_credential import GoogleCredential
+from core.providers.ollama import OLLAMA
+from core.providers.upstream import Target
+from core.providers.vertex import ANTHROPIC_AT_VERTEX, GEMINI_AT_VERTEX
+from core.providers.wire import ANTHROPIC, ANTHROPIC_BY_BEARER, GEMINI, OPENAI, Wire
 
 
 class StreamUsage(Enum):
@@ -35,11 +49,12 @@ class StreamUsage(Enum):
 
 
 class Capability(Enum):
-    """An endpoint of the OpenAI wire, and the list of models; what the Anthropic wire has comes with the wire."""
+    """An endpoint of the OpenAI wire, and the list of models; what the other wires have comes with the wire."""
 
     CHAT = "chat"  # POST /chat/completions
     COMPLETIONS = "completions"  # POST /completions
     EMBEDDINGS = "embeddings"  # POST /embeddings
+    RESPONSES = "responses"  # POST /responses
     MODELS = "models"  # GET `Vendor.models_path`
 
 
@@ -63,14 +78,39 @@ class Vendor:
     aliases: tuple[str, ...] = ()  # other spellings of `type`
     output_field: str = "max_tokens"  # how a chat says how many tokens its answer may have
     wires: tuple[Wire, ...] = (OPENAI,)  # that it speaks, its own first: that one has its list of models too
+    wires_by_url: Callable[[str], tuple[Wire, ...]] | None = None  # where they depend on the base URL
+    tidy: Callable[[SplitResult], str] | None = None  # the stored form of a base URL, without the scheme; ValueError
+    url_from: tuple[str, ...] = ()  # base URLs made of variables; the first counts that has all of its own
+    url_from_needs_key: bool = False  # they count beside a key alone, for much else sets those variables too
+    models_url: Callable[[str], str] | None = None  # base URL → the list of models, where it is not below that
+    credential: Callable[[Target, Mapping[str, str], Clock], Credential] | None = None  # in place of a key's header
+
+    def wires_at(self, base_url: str) -> tuple[Wire, ...]:
+        """The wires at a base URL in its stored form."""
+        return self.wires_by_url(base_url) if self.wires_by_url else self.wires
+
+    def has(self, operation: str) -> bool:
+        """Whether it has the endpoint of an operation on a wire that it speaks."""
+        needed = NEEDED.get(operation)
+        return needed is None or needed in self.capabilities
 
 
+NEEDED: Mapping[str, Capability] = {
+    CHAT: Capability.CHAT,
+    COMPLETION: Capability.COMPLETIONS,
+    EMBEDDING: Capability.EMBEDDINGS,
+    RESPONSES: Capability.RESPONSES,
+}
+"""Operation → the capability that a vendor must claim for it; others come with their wire."""
+
+_LIST = frozenset({Capability.MODELS})
 _CHAT = frozenset({Capability.CHAT})
 _CHAT_EMBEDDINGS = _CHAT | {Capability.EMBEDDINGS}
 _CHAT_MODELS = _CHAT | {Capability.MODELS}
 _NO_COMPLETIONS = _CHAT_MODELS | {Capability.EMBEDDINGS}
 _NO_EMBEDDINGS = _CHAT_MODELS | {Capability.COMPLETIONS}
-_ALL = frozenset(Capability)
+_ALL = _NO_COMPLETIONS | _NO_EMBEDDINGS
+_RESPONSES = frozenset({Capability.RESPONSES})
 
 VENDORS: tuple[Vendor, ...] = (
     # ── Makers of models ──────────────────────────────────────────────────────────────────────────
@@ -83,34 +123,37 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="openai",
         docs="https://platform.openai.com/docs/api-reference/chat",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         output_field="max_completion_tokens",  # the other is refused with its reasoning models
     ),
     Vendor(
-        # Its own wire, and an OpenAI-compatible layer: that documents chat, and stream_options as supported.
+        # Its OpenAI-compatible layer leaves out without a word what it does not know, so it is not used.
         type="anthropic",
         title="Anthropic",
         base_url="https://api.anthropic.com/v1",
         base_url_env="ANTHROPIC_BASE_URL",
         key_env=("ANTHROPIC_API_KEY",),
-        stream_usage=StreamUsage.ASK,
+        stream_usage=StreamUsage.ALWAYS,
         prices_id="anthropic",
-        docs="https://platform.claude.com/docs/en/api/openai-sdk",
-        capabilities=_CHAT_MODELS,
+        docs="https://platform.claude.com/docs/en/api/messages",
+        capabilities=_LIST,
         aliases=("claude",),
-        wires=(ANTHROPIC, OPENAI),
+        wires=(ANTHROPIC,),
     ),
     Vendor(
+        # Nor is its OpenAI-compatible layer, which knows nothing of what proves a thought.
         type="gemini",
         title="Google Gemini",
-        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
         base_url_env="GEMINI_BASE_URL",
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        stream_usage=StreamUsage.ASK,
+        stream_usage=StreamUsage.ALWAYS,
         prices_id="google",
-        docs="https://ai.google.dev/gemini-api/docs/openai",
-        capabilities=_NO_COMPLETIONS,
+        docs="https://ai.google.dev/api",
+        capabilities=_LIST,
         aliases=("google", "google-gemini"),
+        wires=(GEMINI,),
+        tidy=gemini.base_url,
     ),
     Vendor(
         # Refuses stream_options.include_usage with 422; the last chunk has the usage anyway.
@@ -146,7 +189,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="x-ai",
         docs="https://docs.x.ai/developers/rest-api-reference/inference",
-        capabilities=_CHAT_MODELS,
+        capabilities=_CHAT_MODELS | _RESPONSES,
         aliases=("x-ai", "grok"),
     ),
     Vendor(
@@ -172,6 +215,18 @@ VENDORS: tuple[Vendor, ...] = (
         prices_id="meta",
         docs="https://dev.meta.ai/docs/protocols/chat-completions",
         capabilities=_CHAT,
+    ),
+    Vendor(
+        # Its chat completions ended in September 2026; what is left is the Responses API.
+        type="perplexity",
+        title="Perplexity",
+        base_url="https://api.perplexity.ai/v1",
+        base_url_env="PERPLEXITY_BASE_URL",
+        key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        stream_usage=StreamUsage.ALWAYS,
+        prices_id="perplexity",
+        docs="https://docs.perplexity.ai/docs/grounded-llm/openai-compatibility",
+        capabilities=_RESPONSES,
     ),
     Vendor(
         # Mainland China has a platform of its own, with keys of its own, at https://api.moonshot.cn/v1.
@@ -289,7 +344,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="groq",
         docs="https://console.groq.com/docs/openai",
-        capabilities=_CHAT_MODELS,
+        capabilities=_CHAT_MODELS | _RESPONSES,
     ),
     Vendor(
         # Lists its models as a bare array. Some models report usage in streams unasked, others not.
@@ -313,7 +368,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="fireworks",
         docs="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         aliases=("fireworks-ai",),
     ),
     Vendor(
@@ -511,6 +566,80 @@ VENDORS: tuple[Vendor, ...] = (
     ),
     # ── Clouds ────────────────────────────────────────────────────────────────────────────────────
     Vendor(
+        # A model is a deployment's name. What the base URL looks like is told in azure.py.
+        type="azure",
+        title="Azure OpenAI",
+        base_url="",
+        base_url_env="AZURE_OPENAI_BASE_URL",
+        key_env=("AZURE_OPENAI_API_KEY",),
+        stream_usage=StreamUsage.ASK,
+        prices_id="azure",
+        docs="https://learn.microsoft.com/en-us/azure/foundry/openai/latest",
+        capabilities=_CHAT | {Capability.COMPLETIONS, Capability.EMBEDDINGS} | _RESPONSES,
+        aliases=("azure-openai", "azure-foundry"),
+        output_field="max_completion_tokens",
+        wires=(AZURE,),
+        wires_by_url=azure.wires,
+        tidy=azure.base_url,
+        url_from=("{AZURE_OPENAI_ENDPOINT}/openai?api-version={OPENAI_API_VERSION}", "{AZURE_OPENAI_ENDPOINT}"),
+    ),
+    Vendor(
+        # Google's models. The key is the JSON of a service account; without one, it is whoever this machine is.
+        type="vertex",
+        title="Vertex AI",
+        base_url="",
+        base_url_env="VERTEX_BASE_URL",
+        key_env=("VERTEX_CREDENTIALS",),
+        needs_key=False,
+        stream_usage=StreamUsage.ALWAYS,
+        prices_id="google",
+        docs="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
+        capabilities=frozenset(),
+        aliases=("vertex-ai", "vertexai", "google-vertex"),
+        wires=(GEMINI_AT_VERTEX,),
+        tidy=vertex.base_url,
+        url_from=(vertex.address("VERTEXAI_PROJECT", "VERTEXAI_LOCATION"),),
+        credential=GoogleCredential,
+    ),
+    Vendor(
+        # Anthropic's models there.
+        type="vertex-anthropic",
+        title="Anthropic on Vertex AI",
+        base_url="",
+        base_url_env="ANTHROPIC_VERTEX_BASE_URL",
+        key_env=("ANTHROPIC_VERTEX_CREDENTIALS",),
+        needs_key=False,
+        stream_usage=StreamUsage.ALWAYS,
+        prices_id="google",
+        docs="https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai",
+        capabilities=frozenset(),
+        aliases=("vertex-claude", "anthropic-vertex"),
+        wires=(ANTHROPIC_AT_VERTEX,),
+        tidy=vertex.base_url,
+        url_from=(vertex.address("ANTHROPIC_VERTEX_PROJECT_ID", "CLOUD_ML_REGION"),),
+        credential=GoogleCredential,
+    ),
+    Vendor(
+        # The key is one of Bedrock's, or an access key as id:secret; without one, it is whoever this machine is.
+        type="bedrock",
+        title="Amazon Bedrock",
+        base_url="",
+        base_url_env="BEDROCK_BASE_URL",
+        key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+        needs_key=False,
+        stream_usage=StreamUsage.ALWAYS,
+        prices_id="aws",
+        docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+        capabilities=_LIST,
+        aliases=("aws", "aws-bedrock", "amazon-bedrock"),
+        wires=(BEDROCK,),
+        tidy=bedrock.base_url,
+        url_from=(bedrock.address("AWS_REGION"), bedrock.address("AWS_DEFAULT_REGION")),
+        url_from_needs_key=True,
+        models_url=bedrock.models_url,
+        credential=AwsCredential,
+    ),
+    Vendor(
         type="scaleway",
         title="Scaleway",
         base_url="https://api.scaleway.ai/v1",
@@ -540,7 +669,7 @@ VENDORS: tuple[Vendor, ...] = (
         key_env=("ARK_API_KEY",),
         stream_usage=StreamUsage.ASK,
         docs="https://www.volcengine.com/docs/82379/1298459",
-        capabilities=_CHAT,
+        capabilities=_CHAT | _RESPONSES,
         aliases=("ark", "doubao"),
     ),
     Vendor(
@@ -578,6 +707,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         docs="https://docs.ollama.com/cloud",
         capabilities=_CHAT_MODELS,
+        wires=(OLLAMA, OPENAI),
     ),
     # ── Gateways to other vendors ─────────────────────────────────────────────────────────────────
     Vendor(
@@ -590,7 +720,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ALWAYS,
         prices_id="openrouter",
         docs="https://openrouter.ai/docs/use-cases/usage-accounting",
-        capabilities=_NO_COMPLETIONS,
+        capabilities=_NO_COMPLETIONS | _RESPONSES,
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
@@ -602,7 +732,7 @@ VENDORS: tuple[Vendor, ...] = (
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         stream_usage=StreamUsage.ASK,
         docs="https://huggingface.co/docs/inference-providers",
-        capabilities=_CHAT_MODELS,
+        capabilities=_CHAT_MODELS | _RESPONSES,
         aliases=("hf", "hugging-face"),
     ),
     Vendor(
@@ -613,7 +743,7 @@ VENDORS: tuple[Vendor, ...] = (
         key_env=("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY"),
         stream_usage=StreamUsage.ASK,
         docs="https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions",
-        capabilities=_NO_COMPLETIONS,
+        capabilities=_NO_COMPLETIONS | _RESPONSES,
         aliases=("vercel-ai-gateway", "ai-gateway"),
     ),
     Vendor(
@@ -635,9 +765,9 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://docs.ollama.com/api/openai-compatibility",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         local=True,
-        wires=(OPENAI, ANTHROPIC_BY_BEARER),
+        wires=(OLLAMA, OPENAI, ANTHROPIC_BY_BEARER),  # its own first: chats of other wires are translated to that
     ),
     Vendor(
         type="lmstudio",
@@ -648,7 +778,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,  # since 0.3.18
         docs="https://lmstudio.ai/docs/developer/openai-compat",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         local=True,
         aliases=("lm-studio",),
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
@@ -662,7 +792,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server/",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         local=True,
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
@@ -675,7 +805,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         local=True,
         aliases=("llama.cpp", "llama-cpp", "llama-server"),
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
@@ -714,7 +844,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://docs.litellm.ai/docs/proxy/user_keys",
-        capabilities=_ALL,
+        capabilities=_ALL | _RESPONSES,
         local=True,
         aliases=("litellm-proxy",),
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
@@ -755,6 +885,10 @@ def output_field(type: str) -> str:  # noqa: A002
     """The name of the field for the length of a chat's answer, for a provider type."""
     vendor = _BY_NAME.get(type)
     return "max_tokens" if vendor is None else vendor.output_field
+
+
+UNKNOWN = _BY_NAME["openai-compatible"]
+"""What a provider of a type without a row is taken for."""
 
 
 def vendor_for(type: str) -> Vendor | None:  # noqa: A002

@@ -1,34 +1,46 @@
 """How each wire format is spoken over HTTP: paths, the key's header, and what else belongs into a head.
 
+    OPENAI ─── at Azure (azure.py)     ANTHROPIC ─┬─ by bearer                GEMINI ─── at Vertex AI (vertex.py)
+                                                  └─ at Vertex AI (vertex.py)
+
 A vendor's row (core/providers/vendors.py) names the wires that the vendor speaks; the first of them is
 its own, in which its models are listed too.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import msgspec
-from multidict import CIMultiDict
-from yarl import URL
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from core.dialects.anthropic import messages as anthropic_messages
+from core.dialects.gemini import generate as gemini
 from core.dialects.openai import chat as openai_chat
+from core.dialects.responses.request import RESPONSES
+from core.providers.listing import ANTHROPIC_LIST, GEMINI_LIST, OPENAI_LIST, Listing
 
 Headers = Sequence[tuple[str, str]]
 """Names in lower case, and their values."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByModel:
+    """A path that differs from request to request: {model} stands for the model's name."""
+
+    path: str
+    streamed: str = ""  # for answers that stream; "" where it is the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Wire:
     """One wire format over HTTP."""
 
-    paths: Mapping[str, str]  # operation → path below the base URL
+    paths: Mapping[str, str | ByModel]  # operation → path below the base URL
     key_header: str
     key_prefix: str = ""
     passes: tuple[str, ...] = ()  # headers of the caller's that go on to the provider
     defaults: tuple[tuple[str, str], ...] = ()  # what is sent where the caller has none of them
-    paged: bool = False  # lists of models come in pages
-    versioned: bool = False  # base URLs may be given without the version, which is /v1
+    listing: Listing | None = OPENAI_LIST  # how models are listed; None where they can't be
+    version: str = ""  # a path with which base URLs end, though they may be given without it
+    reshaped: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict[str, Callable[[bytes], bytes]])
+    """Operation → what is done to a body on its way out, where the same wire is not quite the same everywhere."""
 
     def key(self, api_key: str) -> tuple[str, str]:
         """The header that shows a key."""
@@ -46,6 +58,7 @@ OPENAI = Wire(
         openai_chat.CHAT: "/chat/completions",
         openai_chat.COMPLETION: "/completions",
         openai_chat.EMBEDDING: "/embeddings",
+        RESPONSES: "/responses",
     },
     key_header="Authorization",
     key_prefix="Bearer ",
@@ -58,56 +71,21 @@ ANTHROPIC = Wire(
     key_header="x-api-key",
     passes=("anthropic-version", "anthropic-beta"),
     defaults=(("anthropic-version", "2023-06-01"),),
-    paged=True,
-    versioned=True,
+    listing=ANTHROPIC_LIST,
+    version="/v1",
 )
 ANTHROPIC_BY_BEARER = replace(ANTHROPIC, key_header="Authorization", key_prefix="Bearer ")
 """As servers have it that began with the OpenAI wire and know a key by that header alone."""
 
-
-class Endpoint:
-    """One operation of one provider: everything of its requests that never changes."""
-
-    def __init__(self, url: URL, wire: Wire, headers: "CIMultiDict[str]", api_key: str) -> None:
-        """headers: of every wire. api_key: "" for none."""
-        self.url = url
-        self.wire = wire
-        self.headers = CIMultiDict(headers)
-        if api_key:
-            name, value = wire.key(api_key)
-            self.headers[name] = value
-
-    @property
-    def paged(self) -> bool:
-        return self.wire.paged
-
-    def passed_on(self, headers: Headers) -> Headers:
-        """The headers that a request has beside those."""
-        return self.wire.passed_on(headers) if self.wire.passes else ()
-
-
+GEMINI = Wire(
+    paths={
+        gemini.GENERATE: ByModel("/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse"),
+        gemini.EMBED: ByModel("/models/{model}:batchEmbedContents"),
+        gemini.EMBED_ONE: ByModel("/models/{model}:embedContent"),
+        gemini.COUNT_TOKENS: ByModel("/models/{model}:countTokens"),
+    },
+    key_header="x-goog-api-key",
+    listing=GEMINI_LIST,
+)
 PASSED = frozenset(name for wire in (OPENAI, ANTHROPIC) for name in wire.passes)
 """Every header of a caller's that some wire passes on."""
-
-
-class _Page(msgspec.Struct):
-    has_more: bool = False
-    last_id: str | None = None
-
-
-_PAGE_SIZE = "1000"
-_decode_page = msgspec.json.Decoder(_Page).decode
-
-
-def first_page(url: URL) -> URL:
-    """Where a list of models that comes in pages begins."""
-    return url.update_query(limit=_PAGE_SIZE)
-
-
-def next_page(first: URL, body: bytes) -> URL | None:
-    """Where such a list goes on after a page, None where it ends."""
-    try:
-        page = _decode_page(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return first.update_query(after_id=page.last_id) if page.has_more and page.last_id else None

@@ -11,14 +11,13 @@ import msgspec
 from core.dialects.dialect import Meter
 from core.dialects.request import Request
 from core.errors import BudgetExceeded, Unpriced
-from core.ledger.account import Account
 from core.ledger.budgets import Budgets
 from core.ledger.hold import Hold
-from core.ledger.journal import Journal
 from core.ledger.prices import Price, Prices
 from core.ledger.record import Holding
 from core.routing.lookup import Candidate
-from core.routing.settlement import Running
+from core.routing.settlement import Running, Settlement
+from core.routing.wanted import wanted
 from core.routing.worst_case import SLACK, WorstCase, worst_case
 
 _STEP = 512  # bytes of a stream between two counts near its end
@@ -28,10 +27,10 @@ _LEAST_EVENT = 16  # bytes: no event that says anything is smaller
 class Budgeting:
     """Holds requests to their budgets."""
 
-    def __init__(self, budgets: Budgets, prices: Prices, journal: Journal) -> None:
+    def __init__(self, budgets: Budgets, prices: Prices, settlement: Settlement) -> None:
         self._budgets = budgets
         self._prices = prices
-        self._journal = journal
+        self._settlement = settlement
 
     async def pay(self, running: Running, candidate: Candidate) -> Request:
         """Holds what a request may cost at a provider; the request as it may be sent there.
@@ -43,6 +42,7 @@ class Budgeting:
         assert request is not None
         accounts = self._budgets.known(principal)
         if accounts is None:
+            self._settlement.open(running)
             accounts = await self._budgets.learn(principal)
         if not accounts:
             return request
@@ -52,14 +52,21 @@ class Budgeting:
             if not principal.allow_unpriced and any(account.budget.hard for account in accounts):
                 raise Unpriced
             return request
-        case = worst_case(request, price, candidate.model)
+        if running.wanted is None:
+            running.wanted = wanted(request)
+        case = worst_case(request, price, candidate.model, running.wanted)
         hold = running.hold
         if hold is None:
-            hold = await self._hold(running, accounts, case)
-            if hold is None:
+            most = case.most
+            if not most:  # nothing costs anything
                 return request
+            hold = self._budgets.hold_now(accounts, most, running.created_at / 1_000_000)
+            if hold is None:
+                self._settlement.open(running)
+                hold = await self._budgets.hold(principal, case.least, case.enough, most)
             running.hold = hold
         elif hold.amount < case.most:
+            self._settlement.open(running)
             await self._grow(hold, case)
         self._note(running, candidate, price, hold)
         running.guard = None
@@ -70,14 +77,6 @@ class Budgeting:
         if case.named or not case.output:
             return request
         return msgspec.structs.replace(request, output_limit=max(1, case.output_for(hold.amount)))
-
-    async def _hold(self, running: Running, accounts: tuple[Account, ...], case: WorstCase) -> Hold | None:
-        most = case.most
-        if not most:  # nothing costs anything
-            return None
-        return self._budgets.hold_now(accounts, most) or await self._budgets.hold(
-            running.ask.principal, case.least, case.enough, most
-        )
 
     async def _grow(self, hold: Hold, case: WorstCase) -> None:
         """Holds more, for a provider that is dearer than the one before."""
@@ -90,7 +89,8 @@ class Budgeting:
 
     def _note(self, running: Running, candidate: Candidate, price: Price, hold: Hold) -> None:
         target = candidate.upstream.target
-        self._journal.hold(
+        self._settlement.open(
+            running,
             Holding(
                 running.ask.request_id,
                 target.name,
@@ -99,7 +99,7 @@ class Budgeting:
                 hold.amount,
                 price.source,
                 hold.charges(),
-            )
+            ),
         )
 
 

@@ -9,32 +9,22 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import NamedTuple
 
 from core.clock import from_micros
 from core.dialects.counting import estimate_bytes
-from core.dialects.output_limit import choices, has_output, named_output
 from core.dialects.request import Request
 from core.dialects.table import ANTHROPIC, DIALECTS
 from core.errors import RateLimited
-from core.ledger.limit_counters import Counters, Ticket
-from core.ledger.limits import Limits
+from core.ledger.limit_counters import Counters
+from core.ledger.limits import Limit, Limits
 from core.routing.settlement import Running
+from core.routing.wanted import Wanted, wanted
 
 Headers = list[tuple[str, str]]
 
 _MOST_TOKENS = 10**9
 # A larger body may hold pictures, of which a byte is far less than a quarter of a token.
 _COUNTED_FROM = 16 * 1024
-
-
-class Standing(NamedTuple):
-    """How far a limit is used up."""
-
-    kind: str  # "requests" or "tokens"
-    limit: int
-    remaining: int
-    reset: float  # seconds until nothing of what is counted now is counted any more
 
 
 class Limiter:
@@ -44,23 +34,33 @@ class Limiter:
         self._limits = limits
         self._counters = counters
 
-    async def admit(self, running: Running, model: str) -> None:
-        """Lets a request in, or raises RateLimited, InvalidArgument, Unavailable.
+    def admit_now(self, running: Running, model: str) -> bool:
+        """Lets a request in, or says False where only `admit` can tell.
 
-        model: what its first provider calls it.
+        model: what its first provider calls it. Raises RateLimited, InvalidArgument, Unavailable.
         """
-        request, principal = running.request, running.ask.principal
-        if request is None or not self._limits.any:
-            return
-        limits = self._limits.applying(principal, request.model, model)
-        if limits:
-            tokens = estimate(request) if any(limit.has_tokens for limit in limits) else 1
-            try:
-                running.ticket = await self._counters.take(limits, tokens)
-            except RateLimited as error:
-                left = _refused(error)
-                error.metadata = {"counted": error.counted, **error.metadata, **dict(_worded(running, left))}
-                raise
+        if not self._limits.any:
+            return True
+        request = running.request
+        assert request is not None
+        limits = self._limits.applying(running.ask.principal, request.model, model)
+        if not limits:
+            return True
+        try:
+            running.ticket = self._counters.take_now(limits, _tokens(running, request, limits))
+        except RateLimited as error:
+            raise _told(running, error) from None
+        return running.ticket is not None
+
+    async def admit(self, running: Running, model: str) -> None:
+        """The same, and waits where it has to."""
+        request = running.request
+        assert request is not None
+        limits = self._limits.applying(running.ask.principal, request.model, model)
+        try:
+            running.ticket = await self._counters.take(limits, _tokens(running, request, limits))
+        except RateLimited as error:
+            raise _told(running, error) from None
 
     def leave(self, running: Running) -> None:
         """Gives back what a request has taken; nothing where it took nothing."""
@@ -68,62 +68,74 @@ class Limiter:
             self._counters.leave(running.ticket, running.used.input + running.used.output)
 
 
-def estimate(request: Request) -> int:
-    """How many tokens a request may use: its prompt, and the output that it asks for, where it says how much.
+def _tokens(running: Running, request: Request, limits: Sequence[Limit]) -> int:
+    """What the limits shall count of the request's tokens."""
+    for limit in limits:
+        if limit.has_tokens:
+            running.wanted = wanted(request)
+            return estimate(request, running.wanted)
+    return 1
 
-    Raises InvalidArgument where that is not a number.
-    """
+
+def estimate(request: Request, asked: Wanted) -> int:
+    """How many tokens a request may use: its prompt, and the output that it asks for, where it says how much."""
     size = len(request.body)
     prompt = estimate_bytes(size) if size < _COUNTED_FROM else DIALECTS[request.operation].prompt_tokens(request)
-    output = (named_output(request) or request.output_limit) * choices(request) if has_output(request) else 0
-    return min(max(1, prompt + output), _MOST_TOKENS)
+    tokens = prompt + (asked.named or request.output_limit) * asked.choices
+    return 1 if tokens < 1 else tokens if tokens < _MOST_TOKENS else _MOST_TOKENS
+
+
+def _told(running: Running, error: RateLimited) -> RateLimited:
+    """The refusal, with what the caller is told of the limit."""
+    left: Headers = []
+    if error.limit:
+        kind = "tokens" if error.counted.startswith("tokens") else "requests"
+        _add(left, running, kind, error.limit, error.remaining, error.reset)
+    error.metadata = {"counted": error.counted, **error.metadata, **dict(left)}
+    return error
 
 
 def headed(running: Running, headers: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
-    """The headers of an answer, and with them what its limits have left."""
+    """The headers of an answer, and with them what the limits have left that are nearest to their end."""
     ticket = running.ticket
     if ticket is None:
         return headers
-    return [*headers, *_worded(running, standing(ticket))]
-
-
-def standing(ticket: Ticket) -> list[Standing]:
-    """What is left of the limits that are nearest to their end."""
-    found: list[Standing] = []
-    for kind, cap, left in (
-        ("requests", ticket.requests_cap, ticket.requests_left),
-        ("tokens", ticket.tokens_cap, ticket.tokens_left),
-    ):
-        if cap is not None:
-            found.append(Standing(kind, cap.most, max(0, left), cap.window.seconds))
+    found = list(headers)
+    requests, tokens = ticket.requests_cap, ticket.tokens_cap
+    if requests is not None:
+        _add(found, running, "requests", requests.most, ticket.requests_left, requests.window.seconds)
+    if tokens is not None:
+        _add(found, running, "tokens", tokens.most, ticket.tokens_left, tokens.window.seconds)
     return found
 
 
-def _refused(error: RateLimited) -> list[Standing]:
-    kind = "tokens" if error.counted.startswith("tokens") else "requests"
-    return [Standing(kind, error.limit, error.remaining, error.reset)] if error.limit else []
+def _add(headers: Headers, running: Running, kind: str, limit: int, remaining: int, reset: float) -> None:
+    """Adds OpenAI's headers about a limit, and on Anthropic's wire Anthropic's too.
 
-
-def _worded(running: Running, left: Sequence[Standing]) -> Headers:
-    """The same in headers: OpenAI's, and on Anthropic's wire Anthropic's too."""
-    headers: Headers = []
-    for kind, limit, remaining, reset in left:
+    kind: "requests" or "tokens"; reset: seconds until nothing of what is counted now is counted any more.
+    """
+    most, name, end = _lasting(kind, limit, reset)
+    left = str(remaining) if remaining > 0 else "0"
+    headers += (most, (name, left), end)
+    if DIALECTS[running.ask.operation] is ANTHROPIC:
+        moment = from_micros(running.created_at) + timedelta(seconds=math.ceil(reset))
         headers += [
-            (f"x-ratelimit-limit-{kind}", str(limit)),
-            (f"x-ratelimit-remaining-{kind}", str(remaining)),
-            (f"x-ratelimit-reset-{kind}", span(reset)),
+            (f"anthropic-ratelimit-{kind}-limit", str(limit)),
+            (f"anthropic-ratelimit-{kind}-remaining", left),
+            (f"anthropic-ratelimit-{kind}-reset", moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
         ]
-        if DIALECTS[running.ask.operation] is ANTHROPIC:
-            moment = from_micros(running.created_at) + timedelta(seconds=math.ceil(reset))
-            headers += [
-                (f"anthropic-ratelimit-{kind}-limit", str(limit)),
-                (f"anthropic-ratelimit-{kind}-remaining", str(remaining)),
-                (f"anthropic-ratelimit-{kind}-reset", moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
-            ]
-    return headers
 
 
-@lru_cache(1024)
+@lru_cache(4096)
+def _lasting(kind: str, limit: int, reset: float) -> tuple[tuple[str, str], str, tuple[str, str]]:
+    """What of that is the same for many requests: a header, the name of one, and a header."""
+    return (
+        (f"x-ratelimit-limit-{kind}", str(limit)),
+        f"x-ratelimit-remaining-{kind}",
+        (f"x-ratelimit-reset-{kind}", span(reset)),
+    )
+
+
 def span(seconds: float) -> str:
     """A span of time as OpenAI writes it: 120ms, 8.64s, 6m0s, 1h0m0s."""
     milliseconds = math.ceil(seconds * 1000)

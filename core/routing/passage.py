@@ -2,24 +2,32 @@
 
 the provider speaks the caller's wire ─► Unchanged    bytes pass, but for the model's name
 it speaks another                     ─► Translated   through core/dialects/translation.py
+                                         TranslatedEmbedding   core/routing/embedding.py, where embeddings are asked for
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from core.dialects.dialect import Meter
+from core.dialects.gemini import caps as gemini_caps
+from core.dialects.gemini.generate import GENERATE
 from core.dialects.openai.caps import with_limit
 from core.dialects.request import Request
+from core.dialects.responses import caps as responses_caps
+from core.dialects.responses.request import RESPONSES
 from core.dialects.sides import Manner, Unreadable
-from core.dialects.table import CALLERS, DIALECTS, PROVIDERS
+from core.dialects.table import CALLERS, COUNTERS, DIALECTS, EMBEDDING_CALLERS, PROVIDERS
 from core.dialects.tokens import Tokens
 from core.dialects.translation import TranslatedMeter, Translation
 from core.errors import InvalidArgument, ProviderError
-from core.providers.output_limits import most_output
+from core.providers.output_limits import most_output, refused_above
 from core.providers.vendors import output_field
+from core.routing.embedding import TranslatedEmbedding, embedding_operation
 from core.routing.lookup import Candidate
 from core.routing.reply import Ask
 
-_DROP_UNSUPPORTED = "x-llmrouter-drop-unsupported"
+DROP_UNSUPPORTED: Final = "x-llmrouter-drop-unsupported"
+"""A caller's header: leave out what the provider can't do, instead of refusing the request."""
 _DROPPED = "x-llmrouter-dropped"
 
 
@@ -67,7 +75,11 @@ class Unchanged:
         ask_usage = upstream.asks_usage and request.streamed
         self._hide_usage = ask_usage and not request.wants_usage
         self.body = self._dialect.upstream_body(request, candidate.model, ask_usage=ask_usage)
-        if request.output_limit:
+        if request.output_limit and request.operation == RESPONSES:
+            self.body = responses_caps.with_limit(request, self.body)
+        elif request.output_limit and request.operation == GENERATE:
+            self.body = gemini_caps.with_limit(request, self.body)
+        elif request.output_limit:
             self.body = with_limit(request, self.body, output_field(upstream.target.type))
 
     def whole(self, body: bytes) -> tuple[bytes, Tokens]:
@@ -112,14 +124,14 @@ class Translated:
             model=candidate.model,
             request_id=ask.request_id,
             created=created,
-            drop=any(name == _DROP_UNSUPPORTED and value.lower() == "true" for name, value in ask.headers),
+            drop=_drops(ask),
             ask_usage=upstream.asks_usage and request.streamed,
             count_prompt=lambda: DIALECTS[request.operation].prompt_tokens(request),
             output_limit=request.output_limit,
+            refused_above=refused_above(candidate.model),
         )
         self.body = self._translation.body
-        dropped = ", ".join(self._translation.dropped)
-        self.told = ((_DROPPED, dropped),) if dropped else ()
+        self.told = _told(self._translation.dropped)
 
     def whole(self, body: bytes) -> tuple[bytes, Tokens]:
         try:
@@ -142,11 +154,36 @@ def passage(candidate: Candidate, request: Request, ask: Ask, created: int) -> P
     """The way of a request to a candidate. created: seconds since 1970. Raises InvalidArgument."""
     if request.operation in candidate.upstream.operations:
         return Unchanged(candidate, request)
+    if request.operation in EMBEDDING_CALLERS and embedding_operation(candidate):
+        way = TranslatedEmbedding(candidate, request, drop=_drops(ask))
+        way.told = _told(way.dropped)
+        return way
     if not can_translate(candidate, request.operation):
         raise InvalidArgument("the model's provider does not speak this API", field="model")
     return Translated(candidate, request, ask, created)
 
 
 def can_translate(candidate: Candidate, operation: str) -> bool:
-    """Whether a request of another wire can be put for the candidate."""
-    return operation in CALLERS and candidate.upstream.translates_to in PROVIDERS
+    """Whether a request of another wire can be put for the candidate, or answered here in its place."""
+    if operation in EMBEDDING_CALLERS:
+        return bool(embedding_operation(candidate))
+    return (operation in CALLERS or operation in COUNTERS) and candidate.upstream.translates_to in PROVIDERS
+
+
+def _drops(ask: Ask) -> bool:
+    """Whether the caller allows that what a provider can't do is left out."""
+    return any(name == DROP_UNSUPPORTED and value.lower() == "true" for name, value in ask.headers)
+
+
+def _told(dropped: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The header that says what was left out."""
+    return ((_DROPPED, ", ".join(dropped)),) if dropped else ()
+
+
+def counted(candidate: Candidate, request: Request) -> bytes | None:
+    """The answer to a request that its provider need not be asked for, and could not be: None for all others.
+
+    Raises InvalidArgument.
+    """
+    count = COUNTERS.get(request.operation)
+    return None if count is None or request.operation in candidate.upstream.operations else count(request)

@@ -1,6 +1,6 @@
 """The pipeline: every inference request of every way in walks through `Pipeline.run`.
 
-    read the body ─► open the journal ─► find candidates ─► attempt, fall back, try again
+    read the body ─► find candidates ─► open the journal ─► attempt, fall back, try again
       ─► Answer, or Streamed ─► settle: tokens, cost, one usage record, before the last byte is handed on
 
 Settling is one synchronous write to the journal, so nothing can interrupt it. A request that failed,
@@ -13,7 +13,10 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from core.clock import Clock, micros
+from core.dialects.request import Request
+from core.dialects.responses.request import RESPONSES
 from core.dialects.table import DIALECTS
+from core.dialects.tokens import NO_TOKENS
 from core.errors import (
     BudgetExceeded,
     Internal,
@@ -32,9 +35,12 @@ from core.routing.attempt import Begun, Whole, attempt, try_again
 from core.routing.budgeting import Budgeting
 from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.keeping import KeepingMeter
 from core.routing.limiting import Limiter, headed
 from core.routing.lookup import Candidate
+from core.routing.passage import counted
 from core.routing.reply import Answer, Ask, Place
+from core.routing.responses import Responses
 from core.routing.settlement import Running, Settlement
 from core.routing.speaking import speaking
 from core.routing.stream import Streamed
@@ -61,6 +67,7 @@ class Pipeline:
         timeout: float,
         limiter: Limiter | None = None,
         budgeting: Budgeting | None = None,
+        responses: Responses | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """timeout: seconds until the first byte, where the caller names no time; sleep: between two rounds."""
@@ -73,6 +80,7 @@ class Pipeline:
         self._timeout = timeout
         self._limiter = limiter
         self._budgeting = budgeting
+        self._responses = responses
         self._sleep = sleep
         self._streams: set[Running] = set()
         self.draining = False
@@ -146,32 +154,53 @@ class Pipeline:
         if self.draining:
             raise Unavailable("the service is stopping; try again")
         request = DIALECTS[ask.operation].read_request(ask.operation, ask.body, never_stream=ask.never_stream)
-        self._settlement.open(running, request)
+        running.request = request
+        if self._responses is not None and ask.operation == RESPONSES:
+            request = await self._restored(running, self._responses)
         who = ask.principal
         if who.max_output_tokens or who.max_reasoning_tokens:
             limited = DIALECTS[ask.operation].limited
             running.request = request = limited(request, who.max_output_tokens, who.max_reasoning_tokens)
-        candidates = self._catalog.candidates(request.model) or await self._catalog.candidates_soon(request.model)
+        candidates = self._catalog.candidates(request.model)
         if not candidates:
-            raise UnknownModel
-        candidates = speaking(candidates, request)
+            self._settlement.open(running)
+            candidates = await self._catalog.candidates_soon(request.model)
+            if not candidates:
+                raise UnknownModel
+        candidates = speaking(candidates, request, ordered=self._catalog.is_alias(request.model))
         if request.lacks_messages:
             raise InvalidArgument("messages must be an array", field="messages")
-        if self._limiter is not None:
+        if self._limiter is not None and not self._limiter.admit_now(running, candidates[0].model):
+            self._settlement.open(running)
             await self._limiter.admit(running, candidates[0].model)
         outcome = await self._attempts(running, candidates)
         assert running.candidate is not None
         place = Place(running.candidate.upstream.target.name, running.candidate.model)
+        keeping = running.keeping
         if isinstance(outcome, Whole):
+            if keeping is not None and outcome.status == 200:
+                outcome.body = keeping.whole(outcome.body)
             cost = self._settlement.answered(running, outcome.status, outcome.tokens)
             return Answer(
                 place, outcome.status, outcome.content_type, outcome.headers, outcome.body, outcome.tokens, cost
             )
+        if keeping is not None:
+            outcome.meter = meter = KeepingMeter(outcome.meter, keeping)
+            outcome.first = meter.passed(outcome.first)
         running.first_byte = self._clock.monotonic()
         running.meter = outcome.meter
         running.call.deadline = math.inf if not ask.timeout else running.call.deadline
         self._streams.add(running)
         return Streamed(running, outcome, place, self._settlement, self._leave)
+
+    async def _restored(self, running: Running, responses: Responses) -> Request:
+        """The request with what it refers to in its place."""
+        assert running.request is not None
+        if responses.refers(running.request):  # to look it up takes a moment
+            self._settlement.open(running)
+        request, running.keeping = await responses.prepared(running.ask.principal.user_id, running.request)
+        running.request = request
+        return request
 
     async def _attempts(self, running: Running, candidates: Sequence[Candidate]) -> Whole | Begun:
         """Asks the candidates in turn, until one answers or nothing is left to try."""
@@ -206,8 +235,12 @@ class Pipeline:
     async def _one_attempt(self, running: Running, candidate: Candidate) -> Whole | Begun:
         assert running.request is not None
         request = running.request
+        if (body := counted(candidate, request)) is not None:
+            running.candidate = candidate
+            return Whole(200, "application/json", (), body, NO_TOKENS)
         if self._budgeting is not None:
             request = await self._budgeting.pay(running, candidate)
+        self._settlement.open(running)
         target, call = candidate.upstream.target, running.call
         running.candidate = candidate
         running.attempts += 1

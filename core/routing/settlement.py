@@ -30,12 +30,14 @@ from core.ledger.hold import Hold
 from core.ledger.journal import Journal
 from core.ledger.limit_counters import Ticket
 from core.ledger.prices import Prices
-from core.ledger.record import ANSWERED, CANCELLED, FAILED, HUNG_UP, LOST, Opening, Progress, UsageRecord
+from core.ledger.record import ANSWERED, CANCELLED, FAILED, HUNG_UP, LOST, Holding, Opening, Progress, UsageRecord
 from core.metrics import Metrics
 from core.routing.active import Call
 from core.routing.failure_log import FailureLog
+from core.routing.keeping import Keeping
 from core.routing.lookup import Candidate
 from core.routing.reply import Ask
+from core.routing.wanted import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ class Running:
     requested_model: str = ""  # where there is no request to ask
     request: Request | None = None
     candidate: Candidate | None = None  # the provider that is asked, or that answered
+    opened: bool = False  # whether the journal tells of it
+    wanted: Wanted | None = None  # once it was read
     attempts: int = 0
     first_byte: float | None = None  # monotonic seconds, of a stream
     meter: Meter | None = None  # of a stream
@@ -91,6 +95,7 @@ class Running:
     used: Tokens = NO_TOKENS  # once it is settled
     hold: Hold | None = None  # under its budgets
     guard: Guard | None = None  # of a stream under a budget
+    keeping: Keeping | None = None  # of a response that is to be kept
 
 
 class Settlement:
@@ -103,10 +108,18 @@ class Settlement:
         self._clock = clock
         self._failures = FailureLog(clock)
 
-    def open(self, running: Running, request: Request) -> None:
-        """Notes the request before anything is asked of a provider. Raises Unavailable."""
-        ask = running.ask
-        running.request = request
+    def open(self, running: Running, holding: Holding | None = None) -> None:
+        """Notes the request, where that was not done yet, and what is held for it. Raises Unavailable.
+
+        It is to be done before the request waits for anything, and before anything is asked of a provider: no
+        kill of the process can come between what is done at a stretch.
+        """
+        if running.opened:
+            if holding is not None:
+                self._journal.hold(holding)
+            return
+        ask, request = running.ask, running.request
+        assert request is not None
         self._journal.open(
             Opening(
                 request_id=ask.request_id,
@@ -121,8 +134,10 @@ class Settlement:
                 prompt_hash=request.prompt_hash,
                 prompt_bytes=len(request.body),
                 project=ask.principal.project,
-            )
+            ),
+            holding,
         )
+        running.opened = True
 
     def answered(self, running: Running, status: int, tokens: Tokens) -> int | None:
         """Settles a request that has its whole answer, a provider's own refusal included; returns the cost."""

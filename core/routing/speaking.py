@@ -1,6 +1,7 @@
 """Which of a model's places can answer a request: those whose provider speaks its wire, or one it can be put into.
 
-Who speaks the caller's own wire is no better than who does not: the order of the candidates is the user's.
+A route's order is its author's. Where nobody has ordered the places, those come first where nothing can get
+lost: on the caller's own wire.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,11 @@ from core.routing.lookup import Candidate
 from core.routing.passage import can_translate
 
 
-def speaking(candidates: Sequence[Candidate], request: Request) -> Sequence[Candidate]:
-    """The candidates that can be asked, in their order. Raises InvalidArgument where there is none."""
+def speaking(candidates: Sequence[Candidate], request: Request, *, ordered: bool = False) -> Sequence[Candidate]:
+    """The candidates that can be asked. ordered: by the author of a route, who is not contradicted.
+
+    Raises InvalidArgument where there is none.
+    """
     operation = request.operation
     if len(candidates) == 1 and operation in candidates[0].upstream.operations:
         return candidates
@@ -28,4 +32,4 @@ def speaking(candidates: Sequence[Candidate], request: Request) -> Sequence[Cand
         raise InvalidArgument(
             f"this request is of the {wire}, which the model's provider ({names[:200]}) does not speak", field="model"
         )
-    return able
+    return able if ordered else sorted(able, key=lambda candidate: operation not in candidate.upstream.operations)

@@ -8,11 +8,13 @@ The true cost is nearly always far below; the difference is free again when the 
 
 import msgspec
 
-from core.dialects.output_limit import choices, has_output, named_output
+from core.dialects.gemini.generate import GENERATE
 from core.dialects.request import Request
+from core.dialects.responses.request import RESPONSES
 from core.ledger.prices import Price
 from core.money import cost_at_most, tokens_within
 from core.providers.output_limits import most_output
+from core.routing.wanted import Wanted
 
 SLACK = 8
 """Output tokens beyond the maximum for which is held too: providers do not all count the last ones alike."""
@@ -25,7 +27,20 @@ _TOOLS = 1024  # what vendors say to a model beside the tools that it may call
 _ATTACHED = 65_536  # the most that a picture or a file costs of which only the address is in the body
 _SEARCHES = 10  # that a model makes for one answer; most requests say how many, and hardly any allows more
 _FOUND = 200_000  # tokens of what they find
-_ATTACHMENTS = (b'"image_url"', b'"file"', b'"image"', b'"document"')
+_ATTACHMENTS = (b'"image_url"', b'"file"', b'"image"', b'"document"', b'"file_url"', b'"fileUri"', b'"file_uri"')
+# Tools of the Gemini wire that bring what they find to the prompt.
+_GOOGLES = (b'"googleSearch', b'"google_search', b'"googleMaps', b'"google_maps', b'"urlContext', b'"url_context')
+# What a request of the Responses wire may have the provider do or take in, of which its body says nothing more.
+_HOSTED = (b'"file_search', b'"code_interpreter', b'"mcp', b'"image_generation', b'"computer', b'"tool_search')
+# A chat that names nothing else has no tools and no searches of the provider's.
+_PLAIN = frozenset(
+    (
+        *("model", "messages", "system", "stream", "stream_options", "n", "stop", "stop_sequences", "seed", "user"),
+        *("max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "logprobs", "top_logprobs"),
+        *("presence_penalty", "frequency_penalty", "response_format", "reasoning_effort", "thinking", "metadata"),
+        *("store", "service_tier"),
+    )
+)
 
 
 class WorstCase(msgspec.Struct):
@@ -36,6 +51,7 @@ class WorstCase(msgspec.Struct):
     choices: int
     output: int  # tokens of one choice
     named: bool  # whether the request itself names that maximum
+    most: int  # all of it
 
     @property
     def least(self) -> int:
@@ -45,10 +61,6 @@ class WorstCase(msgspec.Struct):
     @property
     def enough(self) -> int:
         return self.most if self.named else self._cost(min(self.output, _ENOUGH_OUTPUT))
-
-    @property
-    def most(self) -> int:
-        return self._cost(self.output)
 
     def output_for(self, amount: int) -> int:
         """How many output tokens of one choice an amount pays for, at most as many as asked for."""
@@ -66,25 +78,40 @@ class WorstCase(msgspec.Struct):
         return self.input_cost + cost_at_most(tokens, self.output_rate)
 
 
-def worst_case(request: Request, price: Price, model: str) -> WorstCase:
-    """The bounds of a request. Raises InvalidArgument where its maximum is not a number."""
-    size = _input_bound(request, price)
-    input_cost = cost_at_most(size, _input_rate(price, request, size)) + _searches(price, request, size)
-    if not has_output(request):
-        return WorstCase(input_cost, 0, 1, 0, named=True)
-    named = named_output(request)
-    output = named if named is not None else min(most_output(model), request.output_limit or most_output(model))
-    return WorstCase(input_cost, _output_rate(price, request, size), choices(request), output, named is not None)
+def worst_case(request: Request, price: Price, model: str, asked: Wanted) -> WorstCase:
+    """The bounds of a request at a provider that calls its model so."""
+    plain = _PLAIN.issuperset(request.fields)
+    size = _input_bound(request, price, plain)
+    input_cost = cost_at_most(size, _input_rate(price, request, size))
+    if not plain:
+        input_cost += _searches(price, request, size)
+    if not asked.choices:
+        return WorstCase(input_cost, 0, 1, 0, True, input_cost)
+    output = asked.named
+    if output is None:
+        output = min(most_output(model), request.output_limit or most_output(model))
+    rate = price.output.at(size) if plain else _output_rate(price, request, size)
+    most = input_cost + (cost_at_most(output * asked.choices + SLACK, rate) if output else 0)
+    return WorstCase(input_cost, rate, asked.choices, output, asked.named is not None, most)
 
 
-def _input_bound(request: Request, price: Price) -> int:
+def _input_bound(request: Request, price: Price, plain: bool) -> int:
     body, fields = request.body, request.fields
     bound, window = len(body) + _FRAME, price.context_window
-    if "tools" in fields or "functions" in fields or "web_search_options" in fields:
+    if not plain and ("tools" in fields or "functions" in fields or "web_search_options" in fields):
         bound += _TOOLS
         if b'"web_search' in body:  # its findings come to the prompt, more than once
             return max(bound, window or 0) + _FOUND
-    if b"http" in body:
+        if request.operation == GENERATE and any(mark in body for mark in _GOOGLES):
+            return max(bound, window or 0) + _FOUND
+        if request.operation == RESPONSES and any(mark in body for mark in _HOSTED):
+            return max(bound, window or 0) + _FOUND
+    if request.operation == RESPONSES:  # a prompt, or files, that lie at the provider
+        bound += _ATTACHED * body.count(b'"file_id"')
+        if "prompt" in fields:
+            return max(bound, window or 0) + _FOUND
+    # With one list, which is that of the messages, each of these is a text.
+    if (body.count(b"[") > 1 or "messages" not in fields) and b"http" in body:
         bound += _ATTACHED * sum(map(body.count, _ATTACHMENTS))
     return bound if window is None or bound < window else window
 
@@ -97,14 +124,14 @@ def _searches(price: Price, request: Request, size: int) -> int:
 
 
 def _input_rate(price: Price, request: Request, size: int) -> int:
-    rates = [price.input.at(size)]
+    rate = price.input.at(size)
     if price.cache_write is not None:
-        rates.append(price.cache_write.at(size))
+        rate = max(rate, price.cache_write.at(size))
     if price.cache_write_1h is not None and b'"1h"' in request.body:
-        rates.append(price.cache_write_1h.at(size))
-    if price.audio_input is not None and b'"input_audio"' in request.body:
-        rates.append(price.audio_input.at(size))
-    return max(rates)
+        rate = max(rate, price.cache_write_1h.at(size))
+    if price.audio_input is not None and (b'"input_audio"' in request.body or b'"audio/' in request.body):
+        rate = max(rate, price.audio_input.at(size))
+    return rate
 
 
 def _output_rate(price: Price, request: Request, size: int) -> int:

@@ -111,7 +111,7 @@ class FacadeLink(Http2):
 
     def ended(self, error: Exception | None) -> None:
         if self._stream is None:
-            self.hang_up()
+            self.leave()
         elif error is None:
             self._links.background(self._finish(self._stream))
         else:
@@ -135,12 +135,12 @@ class FacadeLink(Http2):
         self._outbox.flush()
         await self.drained()  # or the end would overtake what the facade's windows hold up
         self.send_headers([("grpc-status", _OK)], last=True)
-        self.hang_up()
+        self.leave()
 
     def _refuse(self, code: str, why: str) -> None:
         opening = [(":status", "200"), ("content-type", "application/grpc")]
         self.send_headers([*opening, ("grpc-status", code), ("grpc-message", why)], last=True)
-        self.hang_up()
+        self.leave()
 
     def _wait_for_reader(self) -> None:
         """Who does not read shall not ask for more either."""

@@ -96,6 +96,9 @@ _RULES: dict[str, dict[str, Rule]] = {
         "Embed": _WRITE,
         "ListModels": _READ,
         "Relay": Rule(Access.PER_CALL, WRITE),
+        "GetResponse": _READ,
+        "DeleteResponse": _WRITE,
+        "ListResponseInputItems": _READ,
     },
     "UsageService": {
         "GetStats": _READ,

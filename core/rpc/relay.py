@@ -19,6 +19,7 @@ from typing import Any
 from core.auth import NOBODY, WRITE, Authenticator, Principal, Secrets
 from core.dialects.anthropic import messages as anthropic_messages
 from core.dialects.openai import chat as openai_chat
+from core.dialects.responses.request import RESPONSES
 from core.errors import DatabaseError, Internal, InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
 from core.routing.reply import Answer, Ask
@@ -45,6 +46,7 @@ OPERATIONS = {
     pb.OPERATION_EMBEDDING: openai_chat.EMBEDDING,
     pb.OPERATION_MESSAGES: anthropic_messages.MESSAGES,
     pb.OPERATION_COUNT_TOKENS: anthropic_messages.COUNT_TOKENS,
+    pb.OPERATION_RESPONSE: RESPONSES,
 }
 
 

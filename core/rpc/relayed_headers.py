@@ -1,16 +1,21 @@
-"""The headers of a relayed call that may go on to a provider. They end up in an HTTP head, so nothing else may."""
+"""The headers of a relayed call that are heard: those that go on to a provider, and those for the router itself.
+
+The former end up in an HTTP head, so nothing else may.
+"""
 
 from core.providers.wire import PASSED, Headers
+from core.routing.passage import DROP_UNSUPPORTED
 from llmrouter.v1 import router_pb2 as pb
 
 _MOST = 16
+_HEARD = PASSED | {DROP_UNSUPPORTED}
 _MAX_VALUE = 8190  # as HTTP servers bound a header
 
 
 def passed_on(opened: pb.CallOpen) -> Headers:
-    """Of a call's headers those that some wire passes on and that can be sent; names in lower case."""
+    """Of a call's headers those that somebody understands and that can be sent; names in lower case."""
     headers = [(header.name.lower(), header.value) for header in opened.headers[:_MOST]]
-    return [(name, value) for name, value in headers if name in PASSED and _sendable(value)]
+    return [(name, value) for name, value in headers if name in _HEARD and _sendable(value)]
 
 
 def _sendable(value: str) -> bool:

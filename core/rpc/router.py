@@ -13,6 +13,7 @@ from core.rpc.completion_response import chat_response, read_answer, text_respon
 from core.rpc.embedding import embed_response, embedding_body, read_embeddings
 from core.rpc.inference import Inference, deliver
 from core.rpc.relay import OPERATIONS
+from core.rpc.responses import ResponseMethods
 from core.rpc.stream_events import StreamEvents
 from core.rpc.text_request import text_body
 from llmrouter.v1 import router_pb2 as pb
@@ -25,7 +26,7 @@ def add(server: grpc.aio.Server, deps: Deps) -> str:
     return pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 
 
-class RouterService(router_pb2_grpc.RouterServiceServicer):
+class RouterService(ResponseMethods, router_pb2_grpc.RouterServiceServicer):
     """Runs inference."""
 
     def __init__(self, deps: Deps) -> None:

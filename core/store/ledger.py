@@ -32,14 +32,14 @@ SPENDING: Final = (SETTLEMENT, ADJUSTMENT)
 """The kinds whose amounts add up to what a balance has spent."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):  # there are thousands a second
-    """An entry to be posted, and what it does to a lease."""
+class Entry(msgspec.Struct, frozen=True):  # there are thousands a second
+    """An entry to be posted, in the order of its columns, and what it does to a lease."""
 
     created_at: int  # microseconds since 1970
     kind: str
     balance_id: int
     request_id: str
-    attempt: int = 1
+    attempt: int
     amount: int  # spent, held or released; an adjustment may be negative
     held: int = 0
     price_source: str = ""
@@ -76,14 +76,14 @@ async def post(connection: AsyncConnection, database: Database, entries: Sequenc
         return
     numbers = sorted({entry.balance_id for entry in entries})
     await balances.lock(connection, numbers)
-    entries = await _insert(connection, database, entries)
     spent: dict[int, int] = defaultdict(int)
     drawn: dict[tuple[int, int], int] = defaultdict(int)
-    for entry in entries:
+    for entry in await _insert(connection, database, entries):
+        balance_id = entry.balance_id
         if entry.kind in SPENDING:
-            spent[entry.balance_id] += entry.amount
-        if entry.lease_id and entry.drawn:
-            drawn[entry.balance_id, entry.lease_id] += entry.drawn
+            spent[balance_id] += entry.amount
+        if entry.drawn and entry.lease_id:
+            drawn[balance_id, entry.lease_id] += entry.drawn
     for balance_id, cost in sorted(spent.items()):
         await balances.settle(connection, balance_id, cost, now)
     for (balance_id, lease_id), amount in sorted(drawn.items()):
@@ -157,11 +157,10 @@ _ARRAYS = ", ".join(
     f"${number}::{column.type.compile(postgresql.dialect())}[]" for number, column in enumerate(_WRITTEN, 1)
 )
 _INSERT_POSTGRESQL = f"INSERT INTO ledger_entries ({_NAMES}) SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - our own names
-# One JSON text for all rows: the driver of SQLite returns nothing of a statement for many rows.
-_EXTRACTED = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(_WRITTEN)))
-_INSERT_SQLITE = f"INSERT INTO ledger_entries ({_NAMES}) SELECT {_EXTRACTED} FROM json_each(?) WHERE true"  # noqa: S608 - our own names
-
-_encode = msgspec.json.Encoder().encode
+_INSERT_SQLITE = f"INSERT INTO ledger_entries ({_NAMES}) VALUES ({', '.join('?' * len(_WRITTEN))})"  # noqa: S608 - our own names
+_TEXTS = [
+    (number, column.type.length or 0) for number, column in enumerate(_WRITTEN) if isinstance(column.type, sa.String)
+]
 
 
 async def _insert(connection: AsyncConnection, database: Database, entries: Sequence[Entry]) -> Sequence[Entry]:
@@ -169,37 +168,28 @@ async def _insert(connection: AsyncConnection, database: Database, entries: Sequ
 
     Nearly always that is all of them, of which their number is proof; only else they are asked for by name.
     """
-    rows = [_values(entry) for entry in entries]
-    if database.is_sqlite:
-        statement, values = _INSERT_SQLITE, (_encode(rows).decode(),)
-    else:
-        statement, values = _INSERT_POSTGRESQL, tuple(zip(*rows, strict=True))
+    columns = _columns(entries)
+    rows: list[Any] = list(zip(*columns, strict=True)) if database.is_sqlite else [tuple(columns)]
+    statement, values = (_INSERT_SQLITE, rows) if database.is_sqlite else (_INSERT_POSTGRESQL, rows[0])
     savepoint = await connection.begin_nested()
-    if (await connection.exec_driver_sql(f"{statement} {_ONCE}", values)).rowcount == len(rows):
+    if (await connection.exec_driver_sql(f"{statement} {_ONCE}", values)).rowcount == len(entries):
         await savepoint.commit()
         return entries
     await savepoint.rollback()
-    answer = await connection.exec_driver_sql(f"{statement} {_RETURNING}", values)
-    new = {(row.request_id, row.attempt, row.kind, row.balance_id) for row in answer}
+    # The driver of SQLite returns nothing of a statement for many rows.
+    found = [row for some in rows for row in await connection.exec_driver_sql(f"{statement} {_RETURNING}", some)]
+    new = {tuple(row) for row in found}
     return [entry for entry in entries if (entry.request_id, entry.attempt, entry.kind, entry.balance_id) in new]
 
 
-def _values(entry: Entry) -> tuple[Any, ...]:
-    """A row's values, cut to fit: no text that a caller or a provider chose may hold up the accounts."""
-    return (
-        entry.created_at,
-        entry.kind,
-        entry.balance_id,
-        entry.request_id[:100],
-        entry.attempt,
-        entry.amount,
-        entry.held,
-        entry.price_source[:200].replace("\0", "\N{REPLACEMENT CHARACTER}"),
-        entry.token_source,
-        entry.estimated,
-        entry.note[:200],
-        entry.user_id,
-    )
+def _columns(entries: Sequence[Entry]) -> list[Sequence[Any]]:
+    """What is stored, column by column, cut to fit: no text that a caller or a provider chose may hold up the rest."""
+    columns: list[Any] = [*zip(*map(msgspec.structs.astuple, entries), strict=True)][: len(_WRITTEN)]
+    for number, width in _TEXTS:
+        column = columns[number]
+        if "\0" in "".join(column) or max(map(len, column)) > width:
+            columns[number] = [text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:width] for text in column]
+    return columns
 
 
 def adjustment(balance_id: int, amount: int, *, entry_id: str, note: str, user_id: int, now: datetime) -> Entry:
@@ -209,6 +199,7 @@ def adjustment(balance_id: int, amount: int, *, entry_id: str, note: str, user_i
         kind=ADJUSTMENT,
         balance_id=balance_id,
         request_id=entry_id,
+        attempt=1,
         amount=amount,
         note=note,
         user_id=user_id,

@@ -4,6 +4,7 @@ users ─┬─ credentials      sessions, API keys, tokens and virtual keys: on
        │    └─ virtual_keys     what a virtual key has beyond other credentials
        ├─ conversations ── messages
        ├─ goals, personas
+       ├─ stored_responses ── stored_items
        └┄ usage_records    (no foreign key: accounts outlive whom they speak of)
 providers ── model_entries, model_lists
 budgets ┄ balances ┄ leases, ledger_entries, budget_events    (no foreign keys, for the same reason)
@@ -518,4 +519,27 @@ personas = sa.Table(
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("system_prompt", sa.Text, nullable=False),
     *_times(),
+)
+
+stored_responses = sa.Table(
+    "stored_responses",
+    metadata,
+    sa.Column[int]("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("previous_id", sa.String(200), nullable=False),  # "" for none
+    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.Column("input", sa.Text, nullable=False),  # its own items: those of the responses before are theirs
+    sa.Column("response", sa.Text, nullable=False),
+)
+
+stored_items = sa.Table(
+    "stored_items",
+    metadata,
+    sa.Column("user_id", _Number, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("response_id", sa.String(200), nullable=False),
+    sa.ForeignKeyConstraint(
+        ["user_id", "response_id"], ["stored_responses.user_id", "stored_responses.id"], ondelete="CASCADE"
+    ),
+    sa.Index(None, "user_id", "response_id"),
 )

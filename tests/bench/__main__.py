@@ -9,7 +9,7 @@ from typing import Any
 
 from . import accounting, others, report, service
 from .cases import CASES, WARMUP, Case
-from .figures import COSTS_OF_CAPS
+from .figures import COSTS_OF_CAPS, COSTS_OF_TRANSLATION, Costs
 from .lock import locked
 from .measure import Meter, Results, row
 from .options import Options, parse
@@ -48,7 +48,7 @@ class Bench:
         began = time.monotonic()
         say(report.machine())
         # before anything is started: a peer that is not there should not cost half a minute
-        smg = None if self.options.caps else self.find_peer()
+        smg = None if self.comparison else self.find_peer()
         upstream, port = self.start_upstream()
         direct = Target(DIRECT, f"http://127.0.0.1:{port}")
         check(direct)
@@ -69,6 +69,13 @@ class Bench:
         self.write(services)
         say(f"{time.monotonic() - began:.0f} s")
         return int(failed)
+
+    @property
+    def comparison(self) -> tuple[str, Costs] | None:
+        """Ours in another way beside ours as usual, and what that may cost."""
+        if self.options.caps:
+            return service.CAPPED, COSTS_OF_CAPS
+        return (service.TRANSLATED, COSTS_OF_TRANSLATION) if self.options.translated else None
 
     def cases(self) -> list[Case]:
         if self.options.only:
@@ -100,8 +107,8 @@ class Bench:
         if self.options.direct:
             return []
         services = [self.start_service(upstream)]
-        if self.options.caps:
-            services.insert(0, service.start(self.processes, self.scratch, upstream, capped=True))
+        if self.comparison:
+            services.insert(0, service.start(self.processes, self.scratch, upstream, self.comparison[0]))
         say(f"{services[0].name} is ready" + told_seconds(services[0]))
         if smg:
             services.append(others.start_smg(self.processes, self.scratch, upstream, smg))
@@ -140,7 +147,7 @@ class Bench:
 
     def print(self, services: list[Target]) -> None:
         names = [target.name for target in services]
-        rows = report.figures(self.results, names, COSTS_OF_CAPS if self.options.caps else None)
+        rows = report.figures(self.results, names, self.comparison[1] if self.comparison else None)
         if self.options.markdown:
             print(report.markdown(rows))
         else:

@@ -26,6 +26,7 @@ class Case:
         return Plan(
             url=target.url,
             model=target.model,
+            wire=target.wire,
             connections=self.connections,
             seconds=max(0.3, self.seconds * scale) if self.seconds else 0.0,
             rounds=max(1, round(self.rounds * scale)) if self.rounds else 0,

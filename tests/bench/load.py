@@ -21,7 +21,8 @@ import uvloop
 
 from .connection import Connection, now
 from .outcome import MAX_SAMPLES, Outcome, percentiles
-from .payloads import MODEL, chat_body
+from .payloads import MODEL
+from .wires import OPENAI, WIRES
 
 MAX_ERRORS = 200
 KEY_VARIABLE = "BENCH_KEY"
@@ -34,6 +35,7 @@ class Plan:
 
     url: str
     model: str = MODEL
+    wire: str = OPENAI
     connections: int = 1
     seconds: float = 0.0
     requests: int = 0
@@ -50,7 +52,7 @@ class Plan:
 def render(plan: Plan, key: str | None) -> bytes:
     """The whole request, head and body: it is the same every time."""
     directive = f"@mock n={plan.chunks} delay={plan.delay}" if plan.chunks else ""
-    body = json.dumps(chat_body(plan.model, bool(plan.chunks), directive)).encode()
+    body = json.dumps(WIRES[plan.wire].body(plan.model, bool(plan.chunks), directive)).encode()
     url = urlsplit(plan.url)
     head = [
         f"POST {url.path} HTTP/1.1",
@@ -149,8 +151,8 @@ class Load:
             return f"cut off after {answer.chunks} of {expected} chunks"
         if answer.chunks != expected:
             return f"{answer.chunks} of {expected} chunks"
-        if self.plan.chunks and b"[DONE]" not in answer.tail:
-            return "no [DONE]"
+        if self.plan.chunks and (end := WIRES[self.plan.wire].end) not in answer.tail:
+            return f"no {end.decode()}"
         if self.plan.delay and len(answer.delays) != expected:
             return f"{len(answer.delays)} of {expected} send stamps"
         return ""

@@ -19,6 +19,7 @@ class Options:
     peer: str
     smg: str | None
     caps: bool
+    translated: bool
     direct: bool
     json: Path | None
     markdown: bool
@@ -40,6 +41,8 @@ def parse() -> Options:
     add_run(parser)
     add_other_service(parser)
     options = Options(**vars(parser.parse_args()))
+    if options.caps and options.translated:
+        parser.error("--caps and --translated are two comparisons: one at a time")
     if options.command and not options.url:
         parser.error("--cmd needs --url")
     if options.url and not options.command and not options.upstream_port:
@@ -57,6 +60,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add("--peer", choices=["auto", "smg", "none"], default="auto", help="auto: smg if there is one")
     add("--smg", metavar="FILE", help="the smg executable; else $SMG, else the PATH")
     add("--caps", action="store_true", help="ours with a budget and limits, beside ours without")
+    add("--translated", action="store_true", help="ours asked on another wire, beside ours asked on the provider's")
     add("--direct", action="store_true", help="no service: what the machine and this kit give")
     add("--json", type=Path, metavar="FILE", help="append all results, one JSON line each")
     add("--markdown", action="store_true", help="print the table for a README")

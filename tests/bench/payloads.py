@@ -194,3 +194,12 @@ def chat_body(model: str = MODEL, stream: bool = False, directive: str = "") -> 
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
+
+
+def anthropic_body(model: str = MODEL, stream: bool = False, directive: str = "") -> dict[str, Any]:
+    """The same request as a client of Anthropic's API has it."""
+    messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in TURNS]
+    if directive:
+        messages[-1]["content"] += " " + directive
+    body = {"model": model, "system": SYSTEM, "messages": messages, "temperature": 0.2, "max_tokens": 300}
+    return body | {"stream": True} if stream else body

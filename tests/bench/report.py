@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .cases import C1, C32, CASES, PACED64, STREAM32
-from .figures import FIGURES, Limit
+from .figures import FIGURES, Costs, Limit
 from .measure import Measured, Results
 from .target import DIRECT
 
@@ -15,10 +15,10 @@ BUSY = 0.3
 """Other people's share of the machine, in cores, above which a run is to be doubted."""
 
 
-def figures(results: Results, services: Sequence[str], costs: Limit | None = None) -> list[list[str]]:
+def figures(results: Results, services: Sequence[str], costs: Costs | None = None) -> list[list[str]]:
     """Header and rows; the first service is judged, the second, if any, is the peer.
 
-    costs: the only limit there is, for all that is spent on requests and chunks; None for the figures' own.
+    costs: the only limits there are; None for the figures' own.
     """
     ours, peer = (services[0] if services else None), (services[1] if len(services) > 1 else None)
     heads = ["", "unit", DIRECT, *services]
@@ -36,12 +36,16 @@ def figures(results: Results, services: Sequence[str], costs: Limit | None = Non
                 # a ratio of differences near zero would say nothing
                 told = mine is not None and theirs is not None and min(mine, theirs) > 0.0
                 cells.append(f"{mine / theirs:.2f}" if told and mine and theirs else DASH)
-            limit = figure.limit if costs is None else costs if figure.label.startswith("CPU per") else None
+            limit = figure.limit if costs is None else _limit(costs, figure.label)
             most = limit.value(theirs) if limit else None
             verdict = "" if most is None or mine is None else "PASS" if mine <= most else "MISS"
             cells += [limit.text(figure.unit, peer or "smg") if limit else "", verdict]
         rows.append(cells)
     return rows
+
+
+def _limit(costs: Costs, label: str) -> Limit | None:
+    return next((limit for beginning, limit in costs.items() if label.startswith(beginning)), None)
 
 
 def processes(results: Results, service: str) -> list[list[str]]:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from .processes import BenchError, Processes, clean_environment, polling
 from .target import Target, answers, ask, free_port
+from .wires import ANTHROPIC
 
 NAME = "llmrouter"
 PREFIX = "/api"
@@ -19,24 +20,27 @@ START_LIMIT = 60.0
 EMAIL = "bench@example.com"
 
 
-CAPPED = f"{NAME} with caps"
+CAPPED, TRANSLATED = f"{NAME} with caps", f"{NAME} translating"
 # More than any run spends, so that everything is counted and nothing refused.
 MONTH_DOLLARS, PER_MINUTE = 1_000_000, 1_000_000_000
 
 
-def start(processes: Processes, scratch: Path, upstream: int, *, capped: bool = False) -> Target:
+def start(processes: Processes, scratch: Path, upstream: int, name: str = NAME) -> Target:
     """Start, make a key, and start again: the second start, on existing data, is the one that is timed.
 
-    capped: the key is a virtual one with a budget, and has limits of requests and tokens.
+    name: CAPPED, where the key is a virtual one with a budget, and has limits of requests and tokens; TRANSLATED,
+    where it is asked on another wire than the provider's.
     """
-    name = CAPPED if capped else NAME
-    folder = scratch / ("capped" if capped else "plain")
+    capped = name == CAPPED
+    folder = scratch / name.replace(" ", "-")
     folder.mkdir()
     service = Service(processes, folder, upstream)
     first, _ = service.start()
     key = service.make_capped_key() if capped else service.make_key()
     processes.stop(first)
     process, ready_s = service.start()
+    if name == TRANSLATED:
+        return Target(name, service.url, key=key, pid=process.pid, ready_s=ready_s, wire=ANTHROPIC)
     return Target(name, service.url + PREFIX, key=key, pid=process.pid, ready_s=ready_s)
 
 

@@ -45,7 +45,7 @@ def soak(meter: Meter, target: Target, requests: int) -> list[dict[str, object]]
         per_second = 0.0
         if number:
             share = requests * number // STEPS - sent
-            plan = Plan(target.url, target.model, CONNECTIONS, requests=share, limit=60 + share / 20)
+            plan = Plan(target.url, target.model, target.wire, CONNECTIONS, requests=share, limit=60 + share / 20)
             outcome = meter.load(plan, target.key)
             sent, errors = sent + share, errors + outcome.errors
             per_second = outcome.requests / outcome.seconds

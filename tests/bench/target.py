@@ -6,11 +6,11 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 from . import payloads
 from .processes import BenchError
+from .wires import OPENAI, WIRES
 
 DIRECT = "direct"
 
@@ -35,10 +35,11 @@ class Target:
     pid: int | None = None
     ready_s: float | None = None
     version: str = ""
+    wire: str = OPENAI  # on which it is asked
 
     @property
     def url(self) -> str:
-        return self.base.rstrip("/") + "/v1/chat/completions"
+        return self.base.rstrip("/") + WIRES[self.wire].path
 
 
 def ask(
@@ -62,7 +63,7 @@ def ask(
 
 def chat(target: Target, *, stream: bool = False, key: str | None = None, chunks: int = 0) -> Answer:
     used = key or target.key
-    body = payloads.chat_body(target.model, stream, f"@mock n={chunks}" if chunks else "")
+    body = WIRES[target.wire].body(target.model, stream, f"@mock n={chunks}" if chunks else "")
     return ask("POST", target.url, body, {"Authorization": f"Bearer {used}"} if used else None)
 
 
@@ -81,16 +82,16 @@ def answers_chat(target: Target) -> bool:
 
 def check(target: Target) -> None:
     """Whole answers, whole streams with usage, wrong keys refused; else its figures would mean nothing."""
-    plain = chat(target)
+    plain, wire = chat(target), WIRES[target.wire]
     try:
-        content = cast("dict[str, Any]", json.loads(plain.text))["choices"][0]["message"]["content"]
+        content = wire.said(json.loads(plain.text))
     except (ValueError, KeyError, IndexError, TypeError):
         content = None
     if plain.status != 200 or content != payloads.ANSWER:
         raise BenchError(f"{target.name}: the plain answer is wrong: {plain.status} {plain.text[:300]}")
     streamed = chat(target, stream=True, chunks=5)
     text = streamed.text
-    whole = text.count("~") == 5 and '"completion_tokens":5' in text.replace(" ", "") and "[DONE]" in text
+    whole = text.count("~") == 5 and wire.made in text.replace(" ", "") and wire.end.decode() in text
     if streamed.status != 200 or not whole:
         raise BenchError(f"{target.name}: the streamed answer is wrong: {streamed.status} {text[:300]}")
     if target.key and (refused := chat(target, key="sk_00000000_wrong")).status not in (401, 403):

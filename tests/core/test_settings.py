@@ -39,6 +39,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "LLMROUTER_DRAIN_TIMEOUT": ("0", 0.0),
     "LLMROUTER_JOURNAL_LIMIT": ("1073741824", 1 << 30),
     "LLMROUTER_USAGE_RETENTION_DAYS": ("90", 90),
+    "LLMROUTER_RESPONSES_KEEP": ("7", 7),
 }
 
 BAD = [
@@ -64,6 +65,7 @@ BAD = [
     ("LLMROUTER_DRAIN_TIMEOUT", "-1"),
     ("LLMROUTER_JOURNAL_LIMIT", "1"),
     ("LLMROUTER_USAGE_RETENTION_DAYS", "-1"),
+    ("LLMROUTER_RESPONSES_KEEP", "for ever"),
 ]
 
 # These go together, so each needs the other.

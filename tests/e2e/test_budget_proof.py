@@ -26,7 +26,7 @@ from tests.support.service import Service, StartService
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = float(os.environ.get("PROOF_SECONDS", "5"))
+SECONDS = float(os.environ.get("PROOF_SECONDS", "4"))
 KILL_EVERY = 1.5
 CUT_EVERY, CUT_FOR = 4.0, 1.5
 
@@ -131,6 +131,8 @@ async def test_a_dollar_on_postgresql_with_four_core_processes(
             ordeal.watch(until),
             *(ordeal.client(until) for _ in range(CLIENTS)),
         )
+        assert ordeal.counts["killed"]
+        assert ordeal.counts["cut"]
         await wait_for(database)
         await asyncio.to_thread(service.wait_ready)
         await asyncio.sleep(3.0)  # the heirs of the killed processes ship what those left, and give the rest back
@@ -159,6 +161,7 @@ async def test_a_dollar_on_sqlite_with_one_core_process(
         await asyncio.gather(
             kill_cores(ordeal, until), ordeal.watch(until), *(ordeal.client(until) for _ in range(CLIENTS))
         )
+        assert ordeal.counts["killed"]
         await asyncio.to_thread(service.wait_ready)
         await asyncio.sleep(3.0)
         await ordeal.spend_the_rest(patience=60.0)

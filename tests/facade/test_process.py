@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.facade import LOCALHOST
 from tests.support.plain_http import PLAIN
+from tests.support.service import free_port
 from tests.support.stub_core import stub_core
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +55,7 @@ async def test_a_signal_ends_the_process_without_an_error(number: signal.Signals
 
 
 async def test_it_is_ready_once_it_has_a_core_to_ask(tmp_path: Path):
-    with socket.socket() as probe:
-        probe.bind((LOCALHOST, 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     target = f"unix:{tmp_path / 'core.sock'}"
     async with process(port, target) as started:
         assert started.stdout is not None

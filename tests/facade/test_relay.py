@@ -67,7 +67,10 @@ async def test_a_link_that_breaks_fails_its_calls_and_is_opened_again(router: Ro
     assert sorted(record.outcome for record in records) == ["answered", "hung_up", "hung_up"]
 
 
-async def test_a_call_that_the_core_never_saw_is_reported_with_its_model(router: Router, proxy: Proxy):
+async def test_a_call_that_the_core_never_saw_is_reported_with_its_model(
+    router: Router, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(relay, "_PATIENCE", 0.5)
     proxy.cut()
     asking = asyncio.create_task(router.answer())  # its frames have nowhere to go
     status, _ = await asking

@@ -15,8 +15,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 # lock → the extras in it
 LOCKS = {
     "requirements.lock": ("build",),
-    "requirements-dev.lock": ("build", "dev"),
-    "requirements-e2e.lock": ("build", "dev", "e2e"),
+    "requirements-dev.lock": ("build", "bedrock", "dev"),
+    "requirements-e2e.lock": ("build", "bedrock", "dev", "e2e"),
 }
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z,]+\])?==(\S+)", re.MULTILINE)
 

@@ -18,6 +18,7 @@ import pytest
 from core.access_tokens import AccessTokens
 from core.auth import ALL_SCOPES, Authenticator, hash_secret
 from core.change_poller import ChangePoller
+from core.clock import Clock
 from core.deps import Deps
 from core.ids import random_text
 from core.ledger import journal as journals
@@ -28,6 +29,7 @@ from core.passwords import Argon2Hasher
 from core.routing.active import ActiveCalls
 from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.responses import Responses
 from core.routing.run import Pipeline
 from core.routing.settlement import Settlement
 from core.rpc.server import build_server
@@ -142,9 +144,15 @@ def build_deps(database: Database, settings: Settings, clock: FakeClock, **overr
         "metrics": Metrics(),
     }
     parts |= overrides
+    parts.setdefault("responses", build_responses(database, settings, clock))
     if "pipeline" not in parts:
         parts["pipeline"] = build_pipeline(parts["catalog"], parts["metrics"], settings, clock)
     return Deps(**parts)
+
+
+def build_responses(database: Database, settings: Settings, clock: Clock) -> Responses:
+    """What keeps responses; nothing writes them to the database by itself."""
+    return Responses(database, clock, FakeIds(), days=settings.responses_keep, largest=settings.max_body, alone=True)
 
 
 def build_pipeline(catalog: Catalog, metrics: Metrics, settings: Settings, clock: FakeClock) -> Pipeline:

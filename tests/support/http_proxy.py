@@ -32,7 +32,8 @@ class HttpProxy:
         else:
             url = urlsplit(target)
             there, back = await asyncio.open_connection(url.hostname, url.port)
-            back.write(f"{method} {url.path} {version}\r\n{headers}".encode("latin-1"))
+            path = f"{url.path}?{url.query}" if url.query else url.path
+            back.write(f"{method} {path} {version}\r\n{headers}".encode("latin-1"))
         ways = [asyncio.ensure_future(_copy(reader, back)), asyncio.ensure_future(_copy(there, writer))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

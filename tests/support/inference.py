@@ -37,7 +37,7 @@ from core.store import providers, usage
 from core.store.database import Database
 from core.store.usage import Selection, UsageRow
 from tests.support.clock import FakeClock, FakeIds
-from tests.support.core import SECRET_KEY, Core, CoreFactory, Metadata, Person
+from tests.support.core import SECRET_KEY, Core, Metadata, Person, build_deps, build_responses, serve
 from tests.support.openai_upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
@@ -81,56 +81,64 @@ class Inference:
 InferenceFactory = Callable[..., AbstractAsyncContextManager[Inference]]
 
 
+@asynccontextmanager
+async def serve_inference(
+    database: Database, data_dir: Path, upstream_url: str, clock: FakeClock | None = None, **fields: Any
+) -> AsyncGenerator[Inference]:
+    """Starts one. upstream_url: where the provider `upstream` is; fields: of the settings."""
+    clock = clock or FakeClock()
+    chosen: dict[str, Any] = {"echo": True, "echo_tokens_per_second": 0.0, **fields}
+    settings = Settings(data_dir=data_dir, secret_key=SECRET_KEY, **chosen)
+    cipher, ids, health, active, metrics = (
+        Cipher(SECRET_KEY),
+        FakeIds(),
+        Health(clock),
+        ActiveCalls(clock),
+        Metrics(),
+    )
+    journal = journals.take(settings.journal_dir, 0, limit=settings.journal_limit)
+    async with Session() as session:
+        catalog = Catalog(database, clock, health, upstreams(settings, cipher, session, clock, ids))
+        await _add_providers(database, clock, cipher, upstream_url)
+        await catalog.load()
+        await catalog.refresh_due()
+        limits = Limits(database)
+        counters = LocalCounters(settings.limits_dir, 0, clock)
+        responses = build_responses(database, settings, clock)
+        pipeline = Pipeline(
+            responses=responses,
+            catalog=catalog,
+            health=health,
+            active=active,
+            settlement=Settlement(journal, Prices(clock), metrics, clock),
+            metrics=metrics,
+            clock=clock,
+            timeout=settings.request_timeout,
+            limiter=Limiter(limits, counters),
+        )
+        parts = {
+            "cipher": cipher,
+            "new_id": ids,
+            "catalog": catalog,
+            "metrics": metrics,
+            "pipeline": pipeline,
+            "responses": responses,
+            "limits": limits,
+        }
+        async with serve(build_deps(database, settings, clock, **parts), clock) as core:
+            revocation = Revocation(active, database, clock)
+            core.deps.authenticator.on_change = revocation.changed
+            yield Inference(core, await core.admin(), active, revocation, Shipper(journal, database, clock))
+    await counters.close()
+    journal.release()
+
+
 @pytest.fixture
-def inference_factory(
-    core_factory: CoreFactory, database: Database, openai_upstream: OpenAIUpstream, tmp_path: Path
-) -> InferenceFactory:
+def inference_factory(database: Database, openai_upstream: OpenAIUpstream, tmp_path: Path) -> InferenceFactory:
     """Starts one with another clock or other settings: `async with inference_factory(clock=…) as inference`."""
 
-    @asynccontextmanager
-    async def start(clock: Clock | None = None, **fields: Any) -> AsyncGenerator[Inference]:
-        clock = clock or FakeClock()
-        chosen: dict[str, Any] = {"echo": True, "echo_tokens_per_second": 0.0, **fields}
-        settings = Settings(data_dir=tmp_path / "core", secret_key=SECRET_KEY, **chosen)
-        cipher, ids, health, active, metrics = (
-            Cipher(SECRET_KEY),
-            FakeIds(),
-            Health(clock),
-            ActiveCalls(clock),
-            Metrics(),
-        )
-        journal = journals.take(settings.journal_dir, 0, limit=settings.journal_limit)
-        async with Session() as session:
-            catalog = Catalog(database, clock, health, upstreams(settings, cipher, session, clock, ids))
-            await _add_providers(database, clock, cipher, openai_upstream.base_url)
-            await catalog.load()
-            await catalog.refresh_due()
-            limits = Limits(database)
-            counters = LocalCounters(settings.limits_dir, 0, clock)
-            pipeline = Pipeline(
-                catalog=catalog,
-                health=health,
-                active=active,
-                settlement=Settlement(journal, Prices(clock), metrics, clock),
-                metrics=metrics,
-                clock=clock,
-                timeout=settings.request_timeout,
-                limiter=Limiter(limits, counters),
-            )
-            parts = {
-                "cipher": cipher,
-                "new_id": ids,
-                "catalog": catalog,
-                "metrics": metrics,
-                "pipeline": pipeline,
-                "limits": limits,
-            }
-            async with core_factory(settings, clock=clock, **parts) as core:
-                revocation = Revocation(active, database, clock)
-                core.deps.authenticator.on_change = revocation.changed
-                yield Inference(core, await core.admin(), active, revocation, Shipper(journal, database, clock))
-        await counters.close()
-        journal.release()
+    def start(clock: FakeClock | None = None, **fields: Any) -> AbstractAsyncContextManager[Inference]:
+        return serve_inference(database, tmp_path / "core", openai_upstream.base_url, clock, **fields)
 
     return start
 

@@ -6,15 +6,25 @@
 code says.
 """
 
+import re
 from pathlib import Path
 
 from core.dialects.anthropic.messages import MESSAGES
+from core.dialects.gemini import generate as gemini
+from core.dialects.openai.chat import COMPLETION, EMBEDDING
+from core.dialects.responses.request import RESPONSES
 from core.providers.vendors import VENDORS, Capability, Vendor
 
 README = Path(__file__).parents[2] / "README.md"
 
 _OTHERS = ("openai-compatible", "anthropic-compatible")
-_ENDPOINTS = {Capability.CHAT: "chat", Capability.COMPLETIONS: "text", Capability.EMBEDDINGS: "embeddings"}
+_ENDPOINTS = {
+    COMPLETION: "text",
+    EMBEDDING: "embeddings",
+    gemini.EMBED: "embeddings",
+    RESPONSES: "responses",
+    MESSAGES: "messages",
+}
 
 
 def renewed(text: str) -> str:
@@ -46,13 +56,13 @@ def vendor_table() -> str:
 
 
 def _row(vendor: Vendor) -> str:
+    urls = re.findall(r"\{(\w+)\}", vendor.url_from[-1]) if vendor.url_from else [vendor.base_url_env]
     needs_url = vendor.local or not vendor.base_url
-    variables = [*([vendor.base_url_env] if needs_url else []), *vendor.key_env[:1]]
+    variables = [*(dict.fromkeys(urls) if needs_url else ()), *vendor.key_env[: vendor.needs_key or vendor.local]]
     shown = ", ".join(f"`{variable}`" for variable in variables)
-    words = [word for capability, word in _ENDPOINTS.items() if capability in vendor.capabilities]
-    if any(MESSAGES in wire.paths for wire in vendor.wires):
-        words.append("messages")
-    endpoints = ", ".join(words)
+    has = {operation for wire in vendor.wires for operation in wire.paths if vendor.has(operation)}
+    # A chat can be put on every wire; of the other endpoints these are the vendor's own.
+    endpoints = ", ".join(["chat", *(word for operation, word in _ENDPOINTS.items() if operation in has)])
     listed = "" if Capability.MODELS in vendor.capabilities else " †"
     return f"| [{vendor.title}]({vendor.docs}) | `{vendor.type}` | {shown} | {endpoints}{listed} |"
 

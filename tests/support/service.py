@@ -13,7 +13,9 @@ API key. Only processes that were started here, and their children, are ever end
 """
 
 import asyncio
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -47,11 +49,26 @@ class ServiceFailed(Exception):
     """The service did not start or end in time; the message holds what it logged."""
 
 
+def _ports() -> Iterator[int]:
+    """Ports below those that the system gives to connections: else it could give one away before a service
+    listens on it, or while that starts again. Other processes that run tests begin elsewhere.
+    """
+    above = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(max(above - 12_000, 1024), above)
+    begin = secrets.randbelow(len(ports))
+    yield from itertools.cycle([*ports[begin:], *ports[:begin]])
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOCALHOST, 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody listens on, and nobody else is told."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOCALHOST, port))
+            return port
+    raise AssertionError("there is always a next one")
 
 
 @dataclass

@@ -42,6 +42,7 @@ class Till:
     journal: Journal
     shipper: Shipper
     budgets: Budgets
+    clock: FakeClock
     holds: dict[str, Hold] = field(default_factory=dict[str, Hold])
 
     async def hold(
@@ -58,7 +59,8 @@ class Till:
         floor = most if least is None else least
         accounts = self.budgets.known(principal) or await self.budgets.learn(principal)
         try:
-            hold = self.budgets.hold_now(accounts, most) or await self.budgets.hold(
+            now = self.clock.now().timestamp()
+            hold = self.budgets.hold_now(accounts, most, now) or await self.budgets.hold(
                 principal, floor, floor if enough is None else enough, most
             )
         except BaseException:
@@ -100,6 +102,7 @@ def open_till(
         journal,
         Shipper(journal, database, clock),
         Budgets(database, holder, clock, earlier_ends=journal.end, sleep=sleep),
+        clock,
     )
 
 

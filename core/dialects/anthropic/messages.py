@@ -3,7 +3,8 @@
     caller's bytes ─read_request─► Request ─upstream_body─► provider's bytes
     provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/anthropic/stream.py)
 
-Bodies pass through to the letter but for the model's name, unknown fields included.
+Bodies pass through to the letter but for the model's name, unknown fields included; thoughts of models of other
+makers, to which a conversation may have gone before, are taken out of them.
 
 Wire: https://platform.claude.com/docs/en/api/messages
 """
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core.dialects.anthropic.foreign import SEAL_BYTES, without_foreign
 from core.dialects.anthropic.usage import Usage
 from core.dialects.counting import count_text
 from core.dialects.folding import folded
@@ -74,6 +76,8 @@ def read_request(operation: str, body: bytes, *, never_stream: bool = False) -> 
 def upstream_body(request: Request, model: str, *, ask_usage: bool) -> bytes:
     """The body for a provider that calls the model `model`; the usage comes unasked."""
     del ask_usage
+    if SEAL_BYTES in request.body:
+        request = without_foreign(request)
     stop_stream = (
         request.operation == MESSAGES
         and not request.streamed

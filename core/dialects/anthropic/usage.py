@@ -4,9 +4,15 @@ Its `input_tokens` are what is left beside the cache, so that the prompt is the 
 Writing to the cache has two prices, by how long it is kept: five minutes or an hour.
 """
 
+from typing import Any
+
 import msgspec
 
 from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported
+
+TIERS_READ = {"standard": "default"}
+"""Service tier of an answer → our word for it, where that is another."""
+TIERS_WRITTEN = {ours: theirs for theirs, ours in TIERS_READ.items()}
 
 
 class _Writes(msgspec.Struct):
@@ -32,6 +38,13 @@ class Usage(msgspec.Struct):
     cache_creation: _Writes | None = None
     output_tokens_details: _OutputDetails | None = None
     server_tool_use: _ToolUse | None = None
+    service_tier: str | None = None
+
+    @property
+    def tier(self) -> str:
+        """The service tier in our words, "" where it is not said."""
+        tier = self.service_tier or ""
+        return TIERS_READ.get(tier, tier)
 
     @property
     def is_known(self) -> bool:
@@ -50,6 +63,7 @@ class Usage(msgspec.Struct):
             cache_creation=later.cache_creation or self.cache_creation,
             output_tokens_details=later.output_tokens_details or self.output_tokens_details,
             server_tool_use=later.server_tool_use or self.server_tool_use,
+            service_tier=later.service_tier or self.service_tier,
         )
 
     def tokens(self, counted_output: int | None = None) -> Tokens:
@@ -68,6 +82,30 @@ class Usage(msgspec.Struct):
             web_searches=reported(self.server_tool_use.web_search_requests if self.server_tool_use else 0),
             source=PROVIDER if counted_output is None else COUNTED,
         )
+
+
+def usage_of(tokens: Tokens, service_tier: str = "") -> dict[str, Any]:
+    """The object as an answer has it."""
+    cached, written = tokens.cached_input, tokens.cache_write
+    usage: dict[str, Any] = {
+        "input_tokens": max(0, tokens.input - cached - written),
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cached,
+        "output_tokens": tokens.output,
+    }
+    if written:
+        for_an_hour = min(written, tokens.cache_write_1h)
+        usage["cache_creation"] = {
+            "ephemeral_5m_input_tokens": written - for_an_hour,
+            "ephemeral_1h_input_tokens": for_an_hour,
+        }
+    if tokens.reasoning:
+        usage["output_tokens_details"] = {"thinking_tokens": tokens.reasoning}
+    if tokens.web_searches:
+        usage["server_tool_use"] = {"web_search_requests": tokens.web_searches}
+    if service_tier:
+        usage["service_tier"] = TIERS_WRITTEN.get(service_tier, service_tier)
+    return usage
 
 
 def _larger(before: int | None, after: int | None) -> int | None:

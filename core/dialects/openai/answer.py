@@ -43,6 +43,7 @@ class ToolCall(msgspec.Struct):
     index: _Index | None = None
     id: str | None = None
     function: Function | None = None
+    extra_content: msgspec.Raw = _NOTHING  # Google's: the thought behind it
 
 
 class _Part(msgspec.Struct):
@@ -59,7 +60,9 @@ class Said(msgspec.Struct):
     refusal: str | None = None
     reasoning_content: str | None = None  # DeepSeek's name for it, and most others'
     reasoning: str | None = None  # OpenRouter's, Groq's and Ollama's
+    reasoning_details: msgspec.Raw = _NOTHING  # OpenRouter's: the same with signatures
     tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None  # what was before tools
 
     def text(self) -> str | None:
         """What was said, None for nothing; of several parts, the texts."""
@@ -81,6 +84,7 @@ class Choice(msgspec.Struct):
     text: str | None = None  # of a text completion
     finish_reason: str | None = None
     logprobs: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING  # OpenRouter's, of a choice that broke off
 
 
 class Completion(msgspec.Struct):
@@ -90,6 +94,8 @@ class Completion(msgspec.Struct):
     created: int | float | None = None
     model: str | None = None
     choices: list[Choice] | None = None
+    usage: msgspec.Raw = _NOTHING
+    service_tier: msgspec.Raw = _NOTHING
     error: msgspec.Raw = _NOTHING  # see `is_error`
 
 

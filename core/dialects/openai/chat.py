@@ -201,13 +201,16 @@ class Usage(msgspec.Struct):
         """The same in the terms that all dialects share."""
         given = self.prompt_tokens_details or _NO_INPUT_DETAILS
         made = self.completion_tokens_details or _NO_OUTPUT_DETAILS
-        prompt = reported(self.prompt_tokens)
+        prompt, completion = reported(self.prompt_tokens), reported(self.completion_tokens)
+        thoughts = reported(made.reasoning_tokens)
+        if thoughts and prompt + completion + thoughts == self.total_tokens:
+            completion += thoughts  # xAI counts them beside what it says; elsewhere they are a part of it
         return Tokens(
             input=prompt,
-            output=reported(self.completion_tokens),
+            output=completion,
             cached_input=min(prompt, reported(given.cached_tokens)),
             cache_write=reported(given.cache_write_tokens),
-            reasoning=reported(made.reasoning_tokens),
+            reasoning=thoughts,
             audio_input=reported(given.audio_tokens),
             audio_output=reported(made.audio_tokens),
             source=PROVIDER,

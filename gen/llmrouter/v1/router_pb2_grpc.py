@@ -70,6 +70,21 @@ class RouterServiceStub:
                 request_serializer=llmrouter_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=llmrouter_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetResponse = channel.unary_unary(
+                '/llmrouter.v1.RouterService/GetResponse',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.GetResponseRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.GetResponseResponse.FromString,
+                _registered_method=True)
+        self.DeleteResponse = channel.unary_unary(
+                '/llmrouter.v1.RouterService/DeleteResponse',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.DeleteResponseRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.DeleteResponseResponse.FromString,
+                _registered_method=True)
+        self.ListResponseInputItems = channel.unary_unary(
+                '/llmrouter.v1.RouterService/ListResponseInputItems',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsResponse.FromString,
+                _registered_method=True)
         self.Relay = channel.stream_stream(
                 '/llmrouter.v1.RouterService/Relay',
                 request_serializer=llmrouter_dot_v1_dot_router__pb2.RelayRequest.SerializeToString,
@@ -129,6 +144,27 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetResponse(self, request, context):
+        """Returns a response of OpenAI's Responses API that the router keeps. Others' do not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteResponse(self, request, context):
+        """Deletes a response. What a provider keeps of it by itself is not touched.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResponseInputItems(self, request, context):
+        """Lists what was asked for with a response, without what its conversation had before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Relay(self, request_iterator, context):
         """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
         facade uses and the fastest way in for any service: requests and answers are the exact bytes of
@@ -171,6 +207,21 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=llmrouter_dot_v1_dot_router__pb2.ListModelsRequest.FromString,
                     response_serializer=llmrouter_dot_v1_dot_router__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetResponse,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.GetResponseRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.GetResponseResponse.SerializeToString,
+            ),
+            'DeleteResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteResponse,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.DeleteResponseRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.DeleteResponseResponse.SerializeToString,
+            ),
+            'ListResponseInputItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResponseInputItems,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsResponse.SerializeToString,
             ),
             'Relay': grpc.stream_stream_rpc_method_handler(
                     servicer.Relay,
@@ -346,6 +397,87 @@ class RouterService:
             '/llmrouter.v1.RouterService/ListModels',
             llmrouter_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
             llmrouter_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/GetResponse',
+            llmrouter_dot_v1_dot_router__pb2.GetResponseRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.GetResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/DeleteResponse',
+            llmrouter_dot_v1_dot_router__pb2.DeleteResponseRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.DeleteResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResponseInputItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/ListResponseInputItems',
+            llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

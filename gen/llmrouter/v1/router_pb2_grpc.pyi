@@ -53,6 +53,12 @@ class RouterServiceStub:
     """Turns texts into vectors."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
     """Lists the models that can be called now."""
+    GetResponse: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetResponseRequest, _router_pb2.GetResponseResponse]
+    """Returns a response of OpenAI's Responses API that the router keeps. Others' do not exist."""
+    DeleteResponse: _grpc.UnaryUnaryMultiCallable[_router_pb2.DeleteResponseRequest, _router_pb2.DeleteResponseResponse]
+    """Deletes a response. What a provider keeps of it by itself is not touched."""
+    ListResponseInputItems: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListResponseInputItemsRequest, _router_pb2.ListResponseInputItemsResponse]
+    """Lists what was asked for with a response, without what its conversation had before."""
     Relay: _grpc.StreamStreamMultiCallable[_router_pb2.RelayRequest, _router_pb2.RelayResponse]
     """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
     facade uses and the fastest way in for any service: requests and answers are the exact bytes of
@@ -85,6 +91,12 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Turns texts into vectors."""
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that can be called now."""
+    GetResponse: _aio.UnaryUnaryMultiCallable[_router_pb2.GetResponseRequest, _router_pb2.GetResponseResponse]  # type: ignore[assignment]
+    """Returns a response of OpenAI's Responses API that the router keeps. Others' do not exist."""
+    DeleteResponse: _aio.UnaryUnaryMultiCallable[_router_pb2.DeleteResponseRequest, _router_pb2.DeleteResponseResponse]  # type: ignore[assignment]
+    """Deletes a response. What a provider keeps of it by itself is not touched."""
+    ListResponseInputItems: _aio.UnaryUnaryMultiCallable[_router_pb2.ListResponseInputItemsRequest, _router_pb2.ListResponseInputItemsResponse]  # type: ignore[assignment]
+    """Lists what was asked for with a response, without what its conversation had before."""
     Relay: _aio.StreamStreamMultiCallable[_router_pb2.RelayRequest, _router_pb2.RelayResponse]  # type: ignore[assignment]
     """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
     facade uses and the fastest way in for any service: requests and answers are the exact bytes of
@@ -150,6 +162,30 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListModelsResponse, _abc.Awaitable[_router_pb2.ListModelsResponse]]:
         """Lists the models that can be called now."""
+
+    @_abc_1.abstractmethod
+    def GetResponse(
+        self,
+        request: _router_pb2.GetResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.GetResponseResponse, _abc.Awaitable[_router_pb2.GetResponseResponse]]:
+        """Returns a response of OpenAI's Responses API that the router keeps. Others' do not exist."""
+
+    @_abc_1.abstractmethod
+    def DeleteResponse(
+        self,
+        request: _router_pb2.DeleteResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.DeleteResponseResponse, _abc.Awaitable[_router_pb2.DeleteResponseResponse]]:
+        """Deletes a response. What a provider keeps of it by itself is not touched."""
+
+    @_abc_1.abstractmethod
+    def ListResponseInputItems(
+        self,
+        request: _router_pb2.ListResponseInputItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ListResponseInputItemsResponse, _abc.Awaitable[_router_pb2.ListResponseInputItemsResponse]]:
+        """Lists what was asked for with a response, without what its conversation had before."""
 
     @_abc_1.abstractmethod
     def Relay(

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -291,6 +292,112 @@ def test_two_that_ask_for_one_number_get_two(tmp_path: Path, clock: FakeClock):
     asyncio.run(first.close())
     assert admitted(second, limit) == 1
     asyncio.run(second.close())
+
+
+# In advance
+
+MANY = limit_for("user", "1", requests_per_minute=10_000, tokens_per_minute=1_000_000)
+
+
+def let_in(counters: LocalCounters, limits: tuple[Limit, ...], tokens: int = 1) -> Ticket:
+    """As the pipeline asks; the same limits are the same object there."""
+    return counters.take_now(limits, tokens)
+
+
+def used(folder: Path, clock: FakeClock, limit: Limit) -> dict[str, int]:
+    """What another process reads of a limit."""
+    other = LocalCounters(folder, 1, clock)
+    counted = {cap.name: sum(other.counted(limit.key, cap).values()) for cap in limit.caps}
+    asyncio.run(other.close())
+    return counted
+
+
+def test_far_from_a_limit_most_requests_do_not_look_at_the_file(counters: LocalCounters, tmp_path: Path):
+    limits = (MANY,)
+    tickets = [let_in(counters, limits, 10) for _ in range(200)]
+    assert sum(ticket.advance is not None for ticket in tickets) > 150
+    assert [ticket.requests_left for ticket in tickets] == sorted((t.requests_left for t in tickets), reverse=True)
+
+
+def test_what_was_counted_in_advance_and_not_used_goes_back(counters: LocalCounters, clock: FakeClock, tmp_path: Path):
+    limits = (MANY,)
+    tickets = [let_in(counters, limits, 10) for _ in range(100)]
+    assert used(tmp_path, clock, MANY)["requests_per_minute"] >= 100
+    for ticket in tickets:
+        counters.leave(ticket, 7)
+    clock.advance(1)
+    counters.tick()
+    assert used(tmp_path, clock, MANY) == {"requests_per_minute": 100, "tokens_per_minute": 700}
+
+
+def test_tokens_are_made_good_also_when_the_second_is_long_over(
+    counters: LocalCounters, clock: FakeClock, tmp_path: Path
+):
+    limits = (MANY,)
+    tickets = [let_in(counters, limits, 10) for _ in range(100)]
+    clock.advance(5)
+    counters.tick()
+    for ticket in tickets:
+        counters.leave(ticket, 30)
+        counters.leave(ticket, 30)
+    counters.tick()
+    assert used(tmp_path, clock, MANY) == {"requests_per_minute": 100, "tokens_per_minute": 3000}
+
+
+def test_a_process_that_ends_leaves_nothing_counted_that_it_did_not_use(clock: FakeClock, tmp_path: Path):
+    before = LocalCounters(tmp_path, 0, clock)
+    limits = (MANY,)
+    for _ in range(100):
+        let_in(before, limits)
+    asyncio.run(before.close())
+    assert used(tmp_path, clock, MANY)["requests_per_minute"] == 100
+
+
+def test_with_some_counted_in_advance_a_limit_lets_in_exactly_what_it_allows(counters: LocalCounters):
+    all_of_them = limit_for("deployment", requests_per_minute=3000)
+    callers = [(limit_for("user", str(number), requests_per_minute=10_000), all_of_them) for number in range(20)]
+    count = 0
+    for number in range(5000):
+        try:
+            let_in(counters, callers[number % 20])
+        except RateLimited:
+            continue
+        count += 1
+    assert count == 3000
+
+
+def test_a_limit_that_was_lowered_counts_what_was_let_in_before(counters: LocalCounters):
+    limits = (limit_for("deployment", requests_per_minute=10_000),)
+    for _ in range(500):
+        let_in(counters, limits)
+    assert admitted(counters, limit_for("deployment", requests_per_minute=510), tries=30) == 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_processes_with_advances_never_pass_a_limit_and_use_all_of_it_in_time(
+    clock: FakeClock, tmp_path: Path, seed: int
+):
+    chance = random.Random(seed)
+    limits = (limit_for("deployment", requests_per_minute=2000, tokens_per_minute=20_000),)
+    processes = [LocalCounters(tmp_path, number, clock) for number in range(3)]
+    let: list[tuple[float, Ticket, LocalCounters]] = []
+    now = 0.0
+    while now < 50:
+        for _ in range(chance.randrange(200)):
+            process = chance.choice(processes)
+            try:
+                let.append((now, let_in(process, limits, 10), process))
+            except RateLimited:
+                continue
+        pause = chance.choice((0.1, 0.4, 1.0))
+        now += pause
+        clock.advance(pause)
+        for process in processes:
+            process.tick()
+        assert len(let) <= 2000
+    assert len(let) == 2000
+    for process in processes:
+        asyncio.run(process.close())
 
 
 # Against an oracle

@@ -1,5 +1,6 @@
 """Base URLs in one form, and the providers that an environment declares."""
 
+import re
 import traceback
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.providers.declared import DeclaredVendor, normalise_base_url, vendors_in_environment
 from core.providers.vendors import VENDORS, Vendor, vendor_for
+from tests.support.targets import here
 
 
 def _vendor(type_: str) -> Vendor:
@@ -31,7 +33,7 @@ def _vendor(type_: str) -> Vendor:
         (
             "gemini",
             "https://generativelanguage.googleapis.com",
-            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "https://generativelanguage.googleapis.com/v1beta",
         ),
         ("deepinfra", "https://api.deepinfra.com", "https://api.deepinfra.com/v1/openai"),
         ("ollama", "http://gpu:11434", "http://gpu:11434/v1"),
@@ -145,23 +147,26 @@ def test_a_key_declares_a_provider() -> None:
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.type)
 def test_every_vendor_can_be_declared(vendor: Vendor) -> None:
-    environ = dict.fromkeys(vendor.key_env[:1], "k") | {vendor.base_url_env: "https://proxy.lan/here"}
+    environ = dict.fromkeys(vendor.key_env[:1], "k") | {vendor.base_url_env: here(vendor)}
     key = "k" if vendor.key_env else ""
-    url = "https://proxy.lan/here/v1" if vendor.wires[0].versioned else "https://proxy.lan/here"
+    if vendor.tidy is not None:  # tested with its vendor
+        url = normalise_base_url(vendor, here(vendor))
+    else:
+        url = f"https://proxy.lan/here{vendor.wires[0].version}"
     assert vendors_in_environment(environ) == [DeclaredVendor(vendor.type, key, url)]
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.type)
 def test_every_key_variable_counts(vendor: Vendor) -> None:
     for name in vendor.key_env:
-        declared = vendors_in_environment({name: "k", vendor.base_url_env: "https://proxy.lan/here"})
+        declared = vendors_in_environment({name: "k", vendor.base_url_env: here(vendor)})
         assert [(one.type, one.api_key) for one in declared] == [(vendor.type, "k")]
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.type)
 def test_what_is_not_enough(vendor: Vendor) -> None:
     keys = dict.fromkeys(vendor.key_env, "k")
-    url = {vendor.base_url_env: "https://proxy.lan/here"}
+    url = {vendor.base_url_env: here(vendor)}
     by_key_alone = [one.type for one in vendors_in_environment(keys)]
     by_url_alone = [one.type for one in vendors_in_environment(url)]
     assert by_key_alone == ([vendor.type] if vendor.needs_key and vendor.base_url else [])
@@ -203,6 +208,19 @@ def test_a_vendor_with_no_address_of_its_own_needs_one() -> None:
     assert vendors_in_environment({"DATABRICKS_TOKEN": "dapi", "DATABRICKS_BASE_URL": url}) == [
         DeclaredVendor("databricks", "dapi", url)
     ]
+
+
+@pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor.url_from], ids=lambda vendor: vendor.type)
+def test_a_base_url_is_made_of_variables_once_all_are_set(vendor: Vendor) -> None:
+    key = dict.fromkeys(vendor.key_env[:1], "k")
+    for template in vendor.url_from:
+        names = re.findall(r"{(\w+)}", template)
+        values = {name: "https://r.lan/" if name.endswith("_ENDPOINT") else "2024-10-21" for name in names}
+        declared = vendors_in_environment(key | values)
+        assert [one.type for one in declared] == [vendor.type]
+        assert declared[0].base_url.startswith("https://")
+        assert "{" not in declared[0].base_url
+        assert vendors_in_environment(key | {name: "x" for name in names if name != names[0]}) == []
 
 
 def test_a_local_server_may_have_a_key() -> None:

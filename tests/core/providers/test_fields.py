@@ -41,6 +41,18 @@ def test_a_refused_key_is_not_repeated():
     assert "hunter" not in caught.value.message
 
 
+def test_a_key_that_is_a_file_of_json_goes_on_one_line():
+    assert fields.checked_key(' {\n  "a": "-----BEGIN KEY-----\\nx y"\n}\n') == '{"a":"-----BEGIN KEY-----\\nx y"}'
+
+
+@pytest.mark.parametrize("key", ['{"hunter2"', '{"hunter2": "\u00e9"}', '{"a": 1} hunter2', '{"a": "\x00"}'])
+def test_json_that_is_no_key_is_refused_and_not_repeated(key: str):
+    with pytest.raises(InvalidArgument) as caught:
+        fields.checked_key(key)
+    assert "hunter2" not in caught.value.message
+    assert caught.value.field == "api_key"
+
+
 def test_white_space_around_is_dropped():
     assert fields.checked_name(" main ") == "main"
     assert fields.checked_model("\tsmall ") == "small"

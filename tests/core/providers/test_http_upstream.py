@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.clock import SystemClock
-from core.dialects.openai.chat import CHAT
+from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.table import PROVIDERS
 from core.errors import ProviderError, StreamInterrupted
 from core.providers.http_upstream import HttpUpstream
 from core.providers.session import Session
-from core.providers.upstream import Reply, Target
+from core.providers.upstream import Reply
+from core.providers.vendors import VENDORS, Vendor
 from tests.support.openai_upstream import Gate, OpenAIUpstream, Received, Wire, chat, events, refuse, sse
+from tests.support.targets import here, target
 
 BODY = b'{"model":"gpt-test","messages":[]}'
 KEPT = 4
@@ -19,18 +22,8 @@ KEPT = 4
 
 @pytest.fixture
 async def upstream(openai_upstream: OpenAIUpstream) -> AsyncIterator[HttpUpstream]:
-    target = Target(
-        id=1,
-        name="kept",
-        type="openai",
-        base_url=openai_upstream.base_url,
-        api_key="",
-        connect_timeout=5.0,
-        first_byte_timeout=5.0,
-        idle_timeout=5.0,
-    )
     async with Session() as session:
-        yield HttpUpstream(target, session, SystemClock(), {})
+        yield HttpUpstream(target("openai", openai_upstream.base_url), session, SystemClock(), {})
 
 
 async def ask(upstream: HttpUpstream) -> bytes:
@@ -110,3 +103,20 @@ async def test_what_came_before_a_break_is_waited_for(upstream: HttpUpstream, op
     with pytest.raises(StreamInterrupted):
         reply.arrived()
     reply.close()
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.type)
+async def test_every_vendor_can_be_asked_for_a_chat(vendor: Vendor):
+    """On its own wire, and for nothing else than what its row says that it has."""
+    async with Session() as session:
+        upstream = HttpUpstream(target(vendor.type, vendor.base_url or here(vendor)), session, SystemClock(), {})
+    assert upstream.translates_to in PROVIDERS
+    assert upstream.translates_to in vendor.wires[0].paths
+    assert all(map(vendor.has, upstream.operations))
+
+
+async def test_a_type_without_a_row_is_taken_for_the_openai_wire():
+    async with Session() as session:
+        upstream = HttpUpstream(target("unheard-of", "http://127.0.0.1:9/v1"), session, SystemClock(), {})
+    assert upstream.operations == {CHAT, COMPLETION, EMBEDDING}
+    assert upstream.translates_to == CHAT

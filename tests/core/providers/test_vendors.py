@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 from genai_prices.data import providers as priced
 
+from core.dialects.anthropic.messages import COUNT_TOKENS, MESSAGES
+from core.dialects.gemini import generate as gemini
+from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.responses.request import RESPONSES
 from core.providers.declared import normalise_base_url
-from core.providers.vendors import VENDORS, Capability, StreamUsage, Vendor, vendor_for
+from core.providers.vendors import NEEDED, VENDORS, Capability, StreamUsage, Vendor, vendor_for
 from core.providers.wire import OPENAI
 
 _TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -44,7 +48,8 @@ def test_names_are_well_formed(vendor: Vendor) -> None:
     assert _TYPE.fullmatch(vendor.type)
     assert vendor.title == vendor.title.strip() != ""
     assert all(alias == alias.strip().lower() != "" for alias in vendor.aliases)
-    for variable in (*vendor.key_env, vendor.base_url_env):
+    templates = re.findall(r"\{(.*?)\}", "".join(vendor.url_from))
+    for variable in (*vendor.key_env, vendor.base_url_env, *templates):
         assert _VARIABLE.fullmatch(variable)
     assert vendor.base_url_env.endswith("_BASE_URL")
 
@@ -77,7 +82,47 @@ def test_the_documentation_is_on_the_web(vendor: Vendor) -> None:
 
 @every_vendor
 def test_it_can_chat(vendor: Vendor) -> None:
-    assert Capability.CHAT in vendor.capabilities or OPENAI not in vendor.wires
+    operations = {operation for wire in vendor.wires for operation in wire.paths if vendor.has(operation)}
+    assert operations - {COMPLETION, EMBEDDING, COUNT_TOKENS, gemini.COUNT_TOKENS, gemini.EMBED, gemini.EMBED_ONE}
+
+
+@every_vendor
+def test_what_it_can_do_is_on_a_wire_that_it_speaks(vendor: Vendor) -> None:
+    operations = {operation for wire in vendor.wires for operation in wire.paths}
+    for operation, capability in NEEDED.items():
+        assert operation in operations or capability not in vendor.capabilities
+    assert vendor.wires[0].listing is not None or Capability.MODELS not in vendor.capabilities
+
+
+@every_vendor
+def test_its_wires_at_its_own_address_are_those_of_its_row(vendor: Vendor) -> None:
+    assert vendor.wires_at(vendor.base_url) == vendor.wires
+
+
+def test_every_capability_but_the_list_of_models_is_an_operation() -> None:
+    assert set(NEEDED.values()) == set(Capability) - {Capability.MODELS}
+    assert set(OPENAI.paths) == set(NEEDED)
+    assert all(capability in vendor.capabilities for vendor in VENDORS[:1] for capability in Capability)
+
+
+@pytest.mark.parametrize(
+    ("type_", "has", "has_not"),
+    [
+        ("openai", RESPONSES, MESSAGES),
+        ("groq", CHAT, COMPLETION),
+        ("anthropic", MESSAGES, CHAT),
+        ("gemini", gemini.EMBED, CHAT),
+        ("perplexity", RESPONSES, CHAT),
+        ("openai-compatible", COMPLETION, RESPONSES),
+        ("openrouter", MESSAGES, COMPLETION),
+    ],
+)
+def test_operations(type_: str, has: str, has_not: str) -> None:
+    vendor = vendor_for(type_)
+    assert vendor is not None
+    operations = {operation for wire in vendor.wires for operation in wire.paths if vendor.has(operation)}
+    assert has in operations
+    assert has_not not in operations
 
 
 @every_vendor
@@ -129,6 +174,8 @@ def test_a_type_finds_its_row(vendor: Vendor) -> None:
         ("LM Studio", "lmstudio"),
         ("llama.cpp", "llamacpp"),
         ("hf", "huggingface"),
+        ("Azure_OpenAI", "azure"),
+        ("Vertex AI", "vertex"),
     ],
 )
 def test_aliases(alias: str, type_: str) -> None:
@@ -137,7 +184,7 @@ def test_aliases(alias: str, type_: str) -> None:
     assert vendor.type == type_
 
 
-@pytest.mark.parametrize("name", ["", " ", "nobody", "open", "openai/", "github-models", "perplexity", "ai21"])
+@pytest.mark.parametrize("name", ["", " ", "nobody", "open", "openai/", "github-models", "ai21"])
 def test_no_such_vendor(name: str) -> None:
     assert vendor_for(name) is None
 

@@ -135,6 +135,7 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
     health, active = Health(clock), ActiveCalls(clock)
     journal = journals.take(settings.journal_dir, 0, limit=settings.journal_limit)
     prices = Prices(clock)
+    settlement = Settlement(journal, prices, metrics, clock)
     budgets = Budgets(database, Holder(name=journal.id, life=journal.segment), clock)
     limits, counters = Limits(database), LocalCounters(settings.limits_dir, 0, clock)
     pauses: list[float] = []
@@ -152,9 +153,9 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
             catalog=catalog,
             health=health,
             active=active,
-            settlement=Settlement(journal, prices, metrics, clock),
+            settlement=settlement,
             limiter=Limiter(limits, counters),
-            budgeting=Budgeting(budgets, prices, journal),
+            budgeting=Budgeting(budgets, prices, settlement),
             metrics=metrics,
             clock=clock,
             timeout=settings.request_timeout,

@@ -11,6 +11,7 @@ from core.auth import NOBODY
 from core.dialects.openai import chat as openai_chat
 from core.ledger.limits import Limits, Scope
 from core.routing.limiting import estimate, span
+from core.routing.wanted import wanted
 from core.store.database import Database
 from tests.support.limits import limit_row
 
@@ -35,12 +36,14 @@ def test_a_span_is_written_as_openai_writes_it(seconds: float, text: str):
 )
 def test_what_a_request_may_use_is_estimated(fields: dict[str, Any], least: int, most: int):
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    assert least <= estimate(openai_chat.read_request(openai_chat.CHAT, json.dumps(body).encode())) <= most
+    request = openai_chat.read_request(openai_chat.CHAT, json.dumps(body).encode())
+    assert least <= estimate(request, wanted(request)) <= most
 
 
 def test_a_prompt_of_embeddings_has_no_output():
     body = json.dumps({"model": "m", "input": "x" * 100, "max_tokens": 10**6}).encode()
-    assert estimate(openai_chat.read_request(openai_chat.EMBEDDING, body)) < 100
+    request = openai_chat.read_request(openai_chat.EMBEDDING, body)
+    assert estimate(request, wanted(request)) < 100
 
 
 def test_the_limits_of_a_request_are_those_of_all_its_scopes(tmp_path: Path):

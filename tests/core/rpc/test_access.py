@@ -234,7 +234,28 @@ async def _release(core: Core, owner: Person) -> Message:
 
 
 # RPC → how to ask for what belongs to another user.
+async def _response(core: Core, owner: Person) -> str:
+    name = core.deps.new_id("resp")
+    core.deps.responses.keep(owner.id, name, "", "[]", f'{{"id":"{name}","output":[]}}', ())
+    return name
+
+
+async def _get_response(core: Core, owner: Person) -> Message:
+    return router_pb2.GetResponseRequest(id=await _response(core, owner))
+
+
+async def _delete_response(core: Core, owner: Person) -> Message:
+    return router_pb2.DeleteResponseRequest(id=await _response(core, owner))
+
+
+async def _list_input_items(core: Core, owner: Person) -> Message:
+    return router_pb2.ListResponseInputItemsRequest(id=await _response(core, owner))
+
+
 FOREIGN: dict[str, Foreign] = {
+    "/llmrouter.v1.RouterService/GetResponse": _get_response,
+    "/llmrouter.v1.RouterService/DeleteResponse": _delete_response,
+    "/llmrouter.v1.RouterService/ListResponseInputItems": _list_input_items,
     "/llmrouter.v1.AccountService/DeleteApiKey": _delete_key,
     "/llmrouter.v1.ConversationService/GetConversation": _get_conversation,
     "/llmrouter.v1.ConversationService/UpdateConversation": _update_conversation,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ import pytest
 
 from core.rpc import link as module
 from core.rpc.link import Links
+from facade import http2
 from facade.http2 import PREFACE, Headers, Http2
 from llmrouter.v1 import router_pb2 as pb
 from llmrouter.v1 import router_pb2_grpc
 from tests.core.rpc.test_relay import Client, opened
 from tests.support.core import Metadata
 from tests.support.database import on_sqlite
-from tests.support.http2_peer import HEADERS, Frame
+from tests.support.http2_peer import HEADERS, PING, Frame, Peer
 from tests.support.inference import Inference
 from tests.support.openai_upstream import Gate, OpenAIUpstream, chat, silent, stream, whole
 from tests.support.router import until
@@ -139,6 +140,42 @@ async def test_nobody_else_is_served(inference: Inference, links: Links, socket:
     async with channel_to(socket) as stub, linked(inference, stub, metadata) as client:
         assert await client.rpc.code() == grpc.StatusCode.UNAUTHENTICATED
     await until(lambda: not links.open)
+
+
+@asynccontextmanager
+async def refused(socket: str) -> AsyncGenerator[asyncio.StreamWriter]:
+    """A connection on which a stranger has read that it is refused."""
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_unix_connection(socket)
+        stranger = Peer()
+        stranger.begin(PREFACE)
+        stranger.send_headers([(":method", "POST"), (":path", PATH)])
+        writer.write(stranger.sent())
+        while not stranger.headers:
+            stranger.data_received(await reader.read(4096))
+        (headers, last), *_ = stranger.headers
+        assert (dict(headers)["grpc-status"], last) == ("16", True)
+        yield writer
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_who_still_writes_while_it_is_refused_is_heard_out(links: Links, socket: str):
+    async with refused(socket) as writer:
+        assert len(links.open) == 1
+        for _ in range(3):  # a connection that was closed would take one, and fail with the next
+            writer.write(bytes(Frame(PING, 0, 0, bytes(8))))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert len(links.open) == 1
+    await until(lambda: not links.open)
+
+
+async def test_who_is_refused_has_some_seconds_to_hang_up(links: Links, socket: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http2, "_FAREWELL", 0.01)
+    async with refused(socket):
+        await until(lambda: not links.open)
 
 
 async def test_nothing_else_is_served(inference: Inference, socket: str):

@@ -125,7 +125,13 @@ async def test_the_key_is_stored_encrypted_and_no_answer_holds_it(core: Core, ad
     [
         ("openai", "", ("openai", "https://api.openai.com/v1")),
         ("Claude", "", ("anthropic", "https://api.anthropic.com/v1")),
-        ("google", "", ("gemini", "https://generativelanguage.googleapis.com/v1beta/openai")),
+        ("google", "", ("gemini", "https://generativelanguage.googleapis.com/v1beta")),
+        ("google", "https://g.internal/v1beta/openai", ("gemini", "https://g.internal/v1beta")),
+        (
+            "Azure OpenAI",
+            "https://r.openai.azure.com?api-version=2024-10-21",
+            ("azure", "https://r.openai.azure.com/openai/deployments?api-version=2024-10-21"),
+        ),
         ("ollama", "http://10.0.0.7:11434", ("ollama", "http://10.0.0.7:11434/v1")),
         ("openai-compatible", "http://models.internal/v2/", ("openai-compatible", "http://models.internal/v2")),
         ("echo", "", ("echo", "")),

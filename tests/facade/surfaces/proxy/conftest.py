@@ -25,6 +25,23 @@ class Proxy:
         """Anthropic's client at another mount, "" for the root."""
         return self.claude.with_options(base_url=f"{self.router.site.url}{mount}")
 
+    async def chat_only(self) -> None:
+        """Registers OpenAI's fake as `plain` too, of a type that knows chats and no Responses API."""
+        deps = self.router.inference.core.deps
+        async with deps.database.write() as connection:
+            await providers.add(
+                connection,
+                name="plain",
+                type="openai-compatible",
+                base_url=self.router.upstream.base_url,
+                api_key=None,
+                enabled=True,
+                source="api",
+                now=deps.clock.now(),
+            )
+        await deps.catalog.load()
+        await deps.catalog.refresh_due()
+
 
 async def declare(router: Router, upstream: AnthropicUpstream, name: str = "claude") -> None:
     """Registers a provider of Anthropic's wire."""

@@ -131,13 +131,6 @@ async def test_the_routers_own_errors_raise_the_clients_own_exceptions(proxy: Pr
     assert "unknown model" in str(unknown.value)
 
 
-async def test_a_model_of_another_wire_is_refused_with_the_reason(proxy: Proxy):
-    with pytest.raises(anthropic.BadRequestError, match="of the Anthropic API, which the model's provider"):
-        await proxy.claude.messages.create(model="gpt-test", max_tokens=9, messages=MESSAGES)
-    record = await proxy.router.record()
-    assert (record.status_code, record.error_reason, record.attempts) == (400, "INVALID_ARGUMENT", 0)
-
-
 async def test_an_error_within_a_stream_reaches_the_client_as_the_provider_said_it(proxy: Proxy):
     proxy.upstream.always(claude.stream(cut_after=4, last=claude.error_event()))
     texts: list[str] = []

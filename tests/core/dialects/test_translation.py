@@ -1,0 +1,65 @@
+"""What is the same for all pairs of wires: limits, ids that a provider does not give, and the accounts of a stream."""
+
+import json
+
+import pytest
+
+from core.dialects.anthropic.messages import MESSAGES
+from core.dialects.openai.chat import CHAT
+from core.dialects.sides import Manner
+from core.dialects.table import CALLERS, DIALECTS, PROVIDERS
+from core.dialects.translation import Translation
+
+
+def translation(*, named: int, output_limit: int = 0, refused_above: int | None = None) -> Translation:
+    body = {"model": "m", "max_tokens": named, "messages": [{"role": "user", "content": "Hello!"}]}
+    request = DIALECTS[MESSAGES].read_request(MESSAGES, json.dumps(body).encode())
+    return Translation(
+        request,
+        CALLERS[MESSAGES],
+        PROVIDERS[CHAT],
+        Manner(),
+        provider_name="p",
+        model="m",
+        request_id="req_1",
+        created=1,
+        drop=False,
+        ask_usage=False,
+        count_prompt=lambda: 7,
+        output_limit=output_limit,
+        refused_above=refused_above,
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "refused_above", "asked"), [(32_000, 16_384, 16_384), (300, 16_384, 300), (32_000, None, 32_000)]
+)
+def test_no_more_output_is_asked_of_a_model_than_its_provider_takes(named: int, refused_above: int | None, asked: int):
+    assert json.loads(translation(named=named, refused_above=refused_above).body)["max_tokens"] == asked
+
+
+def test_calls_without_ids_get_some_that_are_their_own():
+    calls = [{"type": "function", "function": {"name": "f", "arguments": "{}"}}] * 2
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    answer, tokens = translation(named=100).answer(json.dumps(body).encode())
+    ids = [block["id"] for block in json.loads(answer)["content"]]
+    assert len(set(ids)) == 2
+    assert all(id.startswith("call_") for id in ids)
+    assert (tokens.input, tokens.source) == (7, "counted")
+
+
+def test_a_stream_that_breaks_off_is_not_complete_and_what_it_said_is_counted():
+    meter = translation(named=100).meter()
+    meter.feed(b'data: {"choices": [{"index": 0, "delta": {"content": "one two three"}}]}\n\n')
+    meter.end()
+    assert not meter.complete
+    assert meter.tokens(7).input == 7
+    assert meter.tokens(7).output == meter.output_tokens() > 0
+
+
+def test_nothing_that_comes_behind_the_end_is_the_answers():
+    meter = translation(named=100).meter()
+    said = b'data: {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    assert b"message_stop" in meter.feed(said)
+    assert meter.feed(said) == b""
