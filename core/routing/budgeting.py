@@ -21,7 +21,7 @@ from core.routing.wanted import wanted
 from core.routing.worst_case import SLACK, WorstCase, worst_case
 
 _STEP = 512  # bytes of a stream between two counts near its end
-_LEAST_EVENT = 16  # bytes: no event that says anything is smaller
+_LEAST_EVENT = 32  # bytes: no event that says anything is smaller, on any wire
 
 
 class Budgeting:
@@ -106,7 +106,7 @@ class Budgeting:
 class StreamGuard:
     """Watches that a stream does not pass what is held for it, though its provider was told the maximum.
 
-    A token has at least one byte, so most of what comes need not be looked at.
+    An event has at least some bytes, and a token one, so most of what comes need not be looked at.
     """
 
     __slots__ = ("_left", "_tokens")
@@ -114,7 +114,7 @@ class StreamGuard:
     def __init__(self, tokens: int) -> None:
         """tokens: of output that the hold pays for."""
         self._tokens = tokens
-        self._left = tokens
+        self._left = max(_STEP, tokens // 2 * _LEAST_EVENT)
 
     def passed(self, meter: Meter, size: int) -> bool:
         """Whether more has come than was held for, so many bytes of it just now."""
