@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 PROTOS := $(wildcard proto/llmrouter/v1/*.proto)
 CODE := core facade migrations tests
 
-# What `make test ARGS="-k name -x"`, `make bench ARGS=…` and `make e2e-real ARGS=…` pass on.
+# What `make test ARGS="-k name -x"`, `make bench ARGS=…` and `make e2e-real ARGS=…` and others pass on.
 ARGS ?=
 
 ##@ To use it
@@ -79,11 +79,20 @@ bench: $(VENV)/.dev ## Measure it (ARGS="--help" tells how)
 e2e-real: $(VENV)/.e2e ## Try it with real SDKs in front and a real model server behind
 	@$(BIN)/python -m pytest tests/e2e -m real $(ARGS)
 
+.PHONY: matrix
+matrix: $(VENV)/.dev ## Print what works of every API in front of every provider's wire
+	@$(BIN)/python -m pytest tests/e2e/matrix $(ARGS)
+
+.PHONY: e2e-sdks
+e2e-sdks: $(VENV)/.sdks ## Try it with the SDKs of OpenAI, Anthropic, Google and LangChain
+	@$(BIN)/python -m pytest tests/e2e/sdks -m sdks $(ARGS)
+
 .PHONY: lock
 lock: $(VENV)/.dev ## Write the requirements*.lock anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(MAKE) compile OUT=requirements.lock EXTRAS="--extra build"
 	@$(MAKE) compile OUT=requirements-dev.lock EXTRAS="--extra build --extra bedrock --extra dev -c requirements.lock"
 	@$(MAKE) compile OUT=requirements-e2e.lock EXTRAS="--extra build --extra bedrock --extra dev --extra e2e -c requirements-dev.lock"
+	@$(MAKE) compile OUT=requirements-sdks.lock EXTRAS="--extra build --extra bedrock --extra dev --extra sdks -c requirements-dev.lock"
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches; the data in ./data stay
@@ -124,7 +133,7 @@ compile:
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
 		$(if $(UPGRADE),--upgrade)
 
-# The stamps: .runtime, .dev and .e2e say what is in .venv.
+# The stamps: .runtime, .dev, .e2e and .sdks say what is in .venv.
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo 'llmrouter needs Python 3.11 or newer, and none was found: install it, or name it with `make PYTHON=/path/to/python3 …`'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -146,4 +155,9 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 $(VENV)/.e2e: $(VENV)/.dev requirements-e2e.lock
 	@echo "installing a real model server and real SDKs into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements-e2e.lock
+	@touch $@
+
+$(VENV)/.sdks: $(VENV)/.dev requirements-sdks.lock
+	@echo "installing the clients of others into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements-sdks.lock
 	@touch $@

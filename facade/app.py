@@ -14,7 +14,8 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from facade import kept_responses
+from facade import gemini_models, kept_responses
+from facade.common_paths import told_apart
 from facade.connection import Server
 from facade.cores import Cores
 from facade.dispatch import Dispatcher
@@ -38,6 +39,9 @@ from facade.surfaces.cost_control.surface import COST_CONTROL
 from facade.surfaces.gateway import routes as gateway_inference
 from facade.surfaces.gateway.models import OPERATIONS as GATEWAY_OPERATIONS
 from facade.surfaces.gateway.surface import GATEWAY, MESSAGES
+from facade.surfaces.gemini import routes as gemini_inference
+from facade.surfaces.gemini.models import WORDS, is_googles
+from facade.surfaces.gemini.surface import GEMINI
 from facade.surfaces.openai import routes as openai_inference
 from facade.surfaces.openai.models import OPERATIONS as OPENAI_OPERATIONS
 from facade.surfaces.openai.surface import OPENAI
@@ -49,11 +53,14 @@ from facade.surfaces.operations.surface import OPERATIONS
 from facade.surfaces.proxy import routes as proxy_inference
 from facade.surfaces.proxy.models import ANTHROPIC_OPERATIONS as PROXY_ANTHROPIC_OPERATIONS
 from facade.surfaces.proxy.models import OPENAI_OPERATIONS as PROXY_OPENAI_OPERATIONS
-from facade.surfaces.proxy.surface import PROXY_ANTHROPIC, PROXY_OPENAI
+from facade.surfaces.proxy.surface import PROXY_ANTHROPIC, PROXY_GOOGLE, PROXY_OPENAI
 
 log = logging.getLogger("llmrouter.http")
 
-SURFACES = (CONSOLE, SHARED, OPENAI, GATEWAY, MESSAGES, COST_CONTROL, PROXY_OPENAI, PROXY_ANTHROPIC, OPERATIONS)
+SURFACES = (
+    *(CONSOLE, SHARED, OPENAI, GATEWAY, MESSAGES, GEMINI, COST_CONTROL),
+    *(PROXY_OPENAI, PROXY_ANTHROPIC, PROXY_GOOGLE, OPERATIONS),
+)
 
 # Each surface's rows of operations.
 OPERATION_TABLES = (
@@ -67,8 +74,13 @@ OPERATION_TABLES = (
 )
 # Where OpenAI's API is, for what it has beside inference.
 OPENAI_MOUNTS = ((OPENAI, "/api/v1"), (GATEWAY, "/v1"), (PROXY_OPENAI, "/proxy/openai/v1"))
+# Where Gemini's lists of models are, beside those under /v1, which is OpenAI's too.
+GEMINI_MOUNTS = ((GEMINI, "/v1beta"), (PROXY_GOOGLE, "/proxy/google/v1beta"), (PROXY_GOOGLE, "/proxy/google/v1"))
 # Each surface's routes of inference.
-INFERENCE_TABLES = (console_chat.routes, openai_inference.routes, gateway_inference.routes, proxy_inference.routes)
+INFERENCE_TABLES = (
+    *(console_chat.routes, openai_inference.routes, gateway_inference.routes),
+    *(gemini_inference.routes, proxy_inference.routes),
+)
 
 # What cancelled handlers get to clean up, and what aiohttp must at least be given for it; in seconds.
 _LAST_WORDS, _AT_LEAST = 2.0, 0.05
@@ -97,9 +109,15 @@ class Facade:
         inference = Inference(self.relay, self.settings)
         directory = Directory(self.settings.public_url)
         directory.routes = (
-            *(operations.route(row, surface) for surface, rows in OPERATION_TABLES for row in rows),
+            *told_apart(
+                (operations.route(row, surface) for surface, rows in OPERATION_TABLES for row in rows),
+                gemini_models.routes(self.cores, operations, GEMINI, "/v1"),
+                is_googles,
+                WORDS,
+            ),
             *usage_events.routes(self.cores, operations),
             *(route for row in OPENAI_MOUNTS for route in kept_responses.routes(self.cores, operations, *row)),
+            *(route for row in GEMINI_MOUNTS for route in gemini_models.routes(self.cores, operations, *row)),
             *(route for table in INFERENCE_TABLES for route in table(inference)),
             *operations_routes(self.readiness, self._monitoring, directory),
         )

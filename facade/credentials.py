@@ -32,11 +32,15 @@ class Credentials:
         return [(name, value) for name, value in pairs if value]
 
 
-def credentials_of(request: web.BaseRequest) -> Credentials:
+def credentials_of(request: web.BaseRequest, query_key: str = "") -> Credentials:
+    """The credentials of a request. query_key: the parameter of its query that may bear an API key, "" for none."""
     headers = request.headers
+    api_key = headers.get("X-API-Key") or headers.get("x-goog-api-key", "")
+    if query_key and not api_key:
+        api_key = request.query.get(query_key, "")
     return Credentials(
         authorization=_carried(headers.get("Authorization", "")),
-        api_key=_carried(headers.get("X-API-Key", "")),
+        api_key=_carried(api_key),
         virtual_key=_carried(headers.get("X-Virtual-Key", "")),
         session=_carried(request.cookies.get(SESSION_COOKIE, "")) if "Cookie" in headers else "",
     )

@@ -9,7 +9,7 @@ HTTP status. A stream that fails later ends with an error event in the surface's
 the end mark of a complete one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -19,9 +19,10 @@ from facade.body import read_body
 from facade.call import Call
 from facade.credentials import credentials_of
 from facade.dollars import as_text
+from facade.event_array import CONTENT_TYPE, EventArray
 from facade.problem import from_status
 from facade.relay import Exchange, Relay
-from facade.route import Handler
+from facade.route import EVENT_STREAM, Handler
 from facade.settings import FacadeSettings
 from facade.sse import ChunkWriter
 from facade.surface import Surface
@@ -39,18 +40,30 @@ class Inference:
         self._settings = settings
 
     def handler(
-        self, surface: Surface, operation: pb.Operation, *, never_stream: bool = False, passes: Sequence[str] = ()
+        self,
+        surface: Surface,
+        operation: pb.Operation,
+        *,
+        never_stream: bool = False,
+        passes: Sequence[str] = (),
+        body_of: Callable[[Call, bytes], bytes] | None = None,
+        form: Callable[[Call], EventArray | None] | None = None,
     ) -> Handler:
         """The handler of one endpoint.
 
-        never_stream: its document knows no streaming; passes: headers that go on to the provider, in lower case.
+        never_stream: its document knows no streaming; passes: headers that go on to the provider, in lower case;
+        body_of: makes what the core shall have of a call and its body; form: what a stream shall be for a call, None
+        for the events as they come, may raise Problem.
         """
 
         passes = (*_ALWAYS_PASSED, *passes)
 
         async def handle(call: Call) -> web.StreamResponse:
             body = await read_body(call, self._settings.max_body, self._settings.body_timeout)
-            credentials = credentials_of(call)
+            array = None if form is None else form(call)
+            if body_of is not None:
+                body = body_of(call, body)
+            credentials = credentials_of(call, surface.query_key)
             call.make_request_id_unique()
             if surface.request_id:
                 call.extra_headers = (*call.extra_headers, (surface.request_id, call.request_id))
@@ -74,7 +87,7 @@ class Inference:
                     return _answer(frame.answer.head)
                 if frame.HasField("failure"):
                     raise from_status(frame.failure.status)
-                return await _stream(call, surface, exchange, frame.head)
+                return await _stream(call, surface, exchange, frame.head, array)
             finally:
                 exchange.cancel()  # nothing where it is over; but a client can go away in more ways than one
 
@@ -94,8 +107,12 @@ def _answer(head: pb.CallHead) -> web.Response:
     return web.Response(body=head.data, status=head.status, headers=headers)
 
 
-async def _stream(call: Call, surface: Surface, exchange: Exchange, head: pb.CallHead) -> web.StreamResponse:
+async def _stream(
+    call: Call, surface: Surface, exchange: Exchange, head: pb.CallHead, array: EventArray | None
+) -> web.StreamResponse:
     headers = _headers(head)
+    if array is not None:
+        headers["Content-Type"] = CONTENT_TYPE
     headers["Cache-Control"] = "no-cache"
     headers["X-Accel-Buffering"] = "no"
     response = web.StreamResponse(status=head.status, headers=headers)
@@ -104,17 +121,26 @@ async def _stream(call: Call, surface: Surface, exchange: Exchange, head: pb.Cal
         response.enable_chunked_encoding()
     await response.prepare(call)
     first = head.data
-    await response.write(first)
-    writer = ChunkWriter(call, exchange, chunked=chunked)
+    await response.write(first if array is None else array.put(first))
+    writer = ChunkWriter(call, exchange, chunked=chunked, form=array)
     try:
         writer.count(len(first))
         exchange.attach(writer.write)
         problem = await exchange.done
         if problem is not None:
+            if not head.content_type.startswith(EVENT_STREAM):
+                return _broken_off(call, response)
             writer.write(event_of(surface, problem))
-        await response.write_eof()
+        await response.write_eof(b"" if array is None else array.end())
     finally:
         writer.close()
+    return response
+
+
+def _broken_off(call: Call, response: web.StreamResponse) -> web.StreamResponse:
+    """Ends an answer that has no words for a failure: the client must not take what it has for all of it."""
+    if call.transport is not None:
+        call.transport.abort()
     return response
 
 

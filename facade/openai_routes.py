@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from facade import openai_errors
+from facade import media_routes, openai_errors
 from facade.endpoint import Inference
 from facade.route import EVENT_STREAM, JSON, Doc, Route
 from facade.schema import BOOLEAN, INTEGER, NUMBER, STRING, array, obj
@@ -60,7 +60,7 @@ _DESCRIPTION = (
 
 def routes(inference: Inference, surface: Surface, prefix: str) -> tuple[Route, ...]:
     """The endpoints under a prefix such as "/v1"."""
-    return tuple(
+    conversations = tuple(
         Route(
             method="POST",
             path=prefix + path,
@@ -77,6 +77,7 @@ def routes(inference: Inference, surface: Surface, prefix: str) -> tuple[Route, 
         )
         for path, operation, summary, request, answer, streams in _ENDPOINTS
     )
+    return conversations + media_routes.routes(inference, surface, prefix)
 
 
 def _in_its_words(surface: Surface, operation: pb.Operation) -> Surface:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from facade.route import FORMS, JSON, Access, Doc, Route
+from facade.route import FORMS, JSON, MULTIPART, Access, Doc, Route
 from facade.schema import ID
 from facade.surface import Schema, Surface
 
@@ -21,6 +21,8 @@ _SECURITY_SCHEMES: Mapping[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, an access token or a session's token."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "virtualKey": {"type": "apiKey", "in": "header", "name": "X-Virtual-Key"},
+    "googleApiKey": {"type": "apiKey", "in": "header", "name": "X-Goog-Api-Key"},
+    "queryKey": {"type": "apiKey", "in": "query", "name": "key", "description": "As Google's clients may send it."},
 }
 _HEADERS: Mapping[str, Any] = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
 
@@ -60,7 +62,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.surface.name],
         "summary": doc.summary,
         "operationId": _operation_id(route),
-        "security": [] if doc.access is Access.ANYONE else [{name: []} for name in _SECURITY_SCHEMES],
+        "security": [] if doc.access is Access.ANYONE else [{name: []} for name in _schemes(route)],
         "responses": _responses(route),
     }
     description = [doc.description] if doc.description else []
@@ -75,8 +77,16 @@ def _operation(route: Route) -> dict[str, Any]:
     if doc.request is not None:
         media = (JSON, *FORMS) if doc.forms else (JSON,)
         content = {each: {"schema": doc.request} for each in media}
+        if doc.multipart is not None:
+            content[MULTIPART] = {"schema": doc.multipart}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _schemes(route: Route) -> list[str]:
+    """The kinds of credentials that a route knows."""
+    in_query = any(surface.query_key for surface in (route.surface, route.shared_with) if surface is not None)
+    return [name for name, scheme in _SECURITY_SCHEMES.items() if scheme.get("in") != "query" or in_query]
 
 
 def _parameter(name: str, schema: Schema) -> dict[str, Any]:
@@ -93,7 +103,9 @@ def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, content in doc.success.items():
         responses[str(status)] = _response(status, content)
-    error = {JSON: {"$ref": f"#/components/schemas/{_error_name(route.surface)}"}}
+    surfaces = [route.surface] if route.shared_with is None else [route.surface, route.shared_with]
+    errors = [{"$ref": f"#/components/schemas/{_error_name(surface)}"} for surface in surfaces]
+    error: dict[str, Schema] = {JSON: {"anyOf": errors} if len(errors) > 1 else errors[0]}
     for status in sorted(_error_statuses(route.method, doc)):
         responses.setdefault(str(status), _response(status, error))
     return responses

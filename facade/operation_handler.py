@@ -110,7 +110,7 @@ class Operations:
     def metadata(self, call: Call, surface: Surface) -> list[tuple[str, str]]:
         """What an RPC is told of a call: its credentials, its id, and where it came from."""
         return [
-            *credentials_of(call).metadata(),
+            *credentials_of(call, surface.query_key).metadata(),
             ("x-request-id", call.request_id),
             ("x-llmrouter-client-address", self._addresses.of(call)),
             ("x-llmrouter-surface", surface.name),

@@ -16,6 +16,7 @@ _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _EXPOSED = (
     "X-Request-Id, Retry-After, X-LLMRouter-Provider, X-LLMRouter-Model, X-LLMRouter-Cost-USD, X-LLMRouter-Error-Detail"
 )
+_HEADERS = "Authorization, Content-Type, X-API-Key, X-Goog-Api-Key, X-Virtual-Key"
 _MAX_AGE = "600"  # seconds for which a browser remembers a preflight's answer
 _MAX_REQUESTED_HEADERS = 2048
 
@@ -73,6 +74,6 @@ class Origins:
             requested = ""
         return (
             ("Access-Control-Allow-Methods", _METHODS),
-            ("Access-Control-Allow-Headers", requested or "Authorization, Content-Type, X-API-Key, X-Virtual-Key"),
+            ("Access-Control-Allow-Headers", requested or _HEADERS),
             ("Access-Control-Max-Age", _MAX_AGE),
         )

@@ -1,4 +1,7 @@
-"""The table of routes, as it is looked up: first the whole path, then the patterns in their order."""
+"""The table of routes, as it is looked up: first the whole path, then the patterns in their order.
+
+Those that end in a rest of any kind (`{name...}`) are the last, for they match what others mean.
+"""
 
 import re
 from collections.abc import Iterable
@@ -48,6 +51,7 @@ class RouteTable:
             if route.method in path.routes:
                 raise ValueError(f"{route.method} {route.path} is there twice")
             path.routes[route.method] = route
+        self._patterns.sort(key=lambda pair: pair[1].template.endswith("...}"))
 
     def _add(self, path: Path) -> None:
         if _PLACE.search(path.template):

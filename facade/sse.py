@@ -1,4 +1,4 @@
-"""Writes a stream to a client, chunk by chunk, at the client's own pace.
+"""Writes a stream to a client, chunk by chunk, at the client's own pace, as it is or in another form.
 
 The head and the first chunk go through aiohttp; the chunks after it are framed here and written
 straight to the transport, without waking a task for each: that is most of what a chunk costs.
@@ -8,6 +8,7 @@ import asyncio
 
 from aiohttp import web
 
+from facade.event_array import EventArray
 from facade.relay import CREDIT_BYTES, Exchange
 
 # Above this much unsent data the client counts as slow, and gets no further credit until it has read.
@@ -17,11 +18,17 @@ _SLOW_BYTES = 32 * 1024
 class ChunkWriter:
     """The sink of one exchange: attach `write` to it."""
 
-    __slots__ = ("_chunked", "_draining", "_exchange", "_loop", "_transport", "_unreported", "_writer")
+    __slots__ = ("_chunked", "_draining", "_exchange", "_form", "_loop", "_transport", "_unreported", "_writer")
 
-    def __init__(self, request: web.BaseRequest, exchange: Exchange, *, chunked: bool) -> None:
-        """chunked: whether the client takes chunks (HTTP/1.1); else the end of the connection ends the body."""
+    def __init__(
+        self, request: web.BaseRequest, exchange: Exchange, *, chunked: bool, form: EventArray | None = None
+    ) -> None:
+        """chunked: whether the client takes chunks (HTTP/1.1); else the end of the connection ends the body.
+
+        form: what the client shall have in place of the events.
+        """
         self._exchange = exchange
+        self._form = form
         self._transport = request.transport
         self._writer = request.writer
         self._chunked = chunked
@@ -34,7 +41,9 @@ class ChunkWriter:
         transport = self._transport
         if transport is None or transport.is_closing():
             return  # the handler is being cancelled
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        made = data if self._form is None else self._form.put(data)
+        if made:
+            transport.write(b"%x\r\n%b\r\n" % (len(made), made) if self._chunked else made)
         self.count(len(data))
 
     def count(self, size: int) -> None:

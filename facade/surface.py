@@ -19,7 +19,8 @@ class Surface:
     render: a problem as the surface's JSON; error_schema: what render makes; error_event: the name of the
     event that ends a failed stream, "" for none; render_event: what is in it, where that is not what render makes;
     request_id: another header that bears the request's id, "" for
-    none; statuses: reason → HTTP status where the surface has its own.
+    none; query_key: the parameter of a query that may bear an API key, "" for none; statuses: reason → HTTP
+    status where the surface has its own.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Surface:
     error_event: str = ""
     render_event: Callable[[Problem], Any] | None = None
     request_id: str = ""
+    query_key: str = ""
     statuses: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def status(self, problem: Problem) -> int:

@@ -54,6 +54,12 @@ class ReadRequest(Protocol):
         ...
 
 
+class ReadForm(Protocol):
+    def __call__(self, operation: str, body: bytes, content_type: str) -> Request:
+        """Reads the same of a body that is a form (multipart/form-data). Raises InvalidArgument, ModelRequired."""
+        ...
+
+
 class UpstreamBody(Protocol):
     def __call__(self, request: Request, model: str, *, ask_usage: bool) -> bytes:
         """The body for a provider that calls the model so; ask_usage: have a stream report what it used."""
@@ -88,3 +94,5 @@ class Dialect:
     meter: NewMeter
     first_failure: Callable[[bytes], tuple[int, bytes] | None]
     """The status and the body of the error that a stream begins with, None where it does not."""
+    read_form: ReadForm | None = None  # where its requests may be forms
+    stream_type: str = "text/event-stream"  # media type of its streams; "" where any answer is passed on as it comes

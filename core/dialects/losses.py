@@ -8,12 +8,21 @@ from core.errors import InvalidArgument
 class Losses:
     """What a provider can't do of one request. Nothing is left out without the caller's leave and knowledge."""
 
-    def __init__(self, names: Mapping[str, str], provider: str, *, drop: bool, hints: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        provider: str,
+        *,
+        drop: bool,
+        hints: Collection[str] = (),
+        leave_out: str = "send x-llmrouter-drop-unsupported: true",
+    ) -> None:
         """names: field of Chat → its name on the caller's wire, where that is another; provider: its name;
 
         drop: the caller allows that what can't be done is left out; hints: fields of Chat for which every caller
-        of that wire does.
+        of that wire does; leave_out: how a caller says so.
         """
+        self._leave_out = leave_out
         self._names = names
         self._provider = provider
         self._drop = drop
@@ -35,6 +44,6 @@ class Losses:
         because = f": {why}" if why else ""
         raise InvalidArgument(
             f"{name} is not supported by the model's provider ({self._provider[:100]}){because}; "
-            "leave it out, or send x-llmrouter-drop-unsupported: true",
+            f"leave it out, or {self._leave_out}",
             field=name,
         )

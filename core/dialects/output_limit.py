@@ -12,6 +12,7 @@ from core.dialects.gemini import caps as gemini_caps
 from core.dialects.gemini import generate as gemini
 from core.dialects.openai.caps import OUTPUT_NAMES
 from core.dialects.openai.chat import EMBEDDING
+from core.dialects.passthrough.endpoints import ALL as PASSED_THROUGH
 from core.dialects.request import Request
 from core.dialects.responses.request import RESPONSES
 from core.errors import InvalidArgument
@@ -19,7 +20,9 @@ from core.errors import InvalidArgument
 _MOST_CHOICES: Final = 1000
 _MOST_TOKENS: Final = 10**9
 
-_NO_OUTPUT: Final = frozenset({EMBEDDING, COUNT_TOKENS, gemini.EMBED, gemini.EMBED_ONE, gemini.COUNT_TOKENS})
+_NO_OUTPUT: Final = frozenset(
+    {EMBEDDING, COUNT_TOKENS, gemini.EMBED, gemini.EMBED_ONE, gemini.COUNT_TOKENS, *PASSED_THROUGH}
+)
 
 _decode = msgspec.json.Decoder(int | float | None).decode
 

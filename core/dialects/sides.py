@@ -6,7 +6,7 @@ Any caller's side works with any provider's: what they have in common is core/di
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from core.dialects.canonical import Answer, Chat, Event, Fault
 from core.dialects.embedding import Embed, Embedded
@@ -21,6 +21,14 @@ class Manner:
     vendor: str = ""  # the row of the vendors table, as `type` there
     output_field: str = "max_tokens"  # how a chat of the OpenAI wire says how many tokens its answer may have
     most_output: int = 4096  # tokens that the model makes at most, for wires where a request must name a number
+
+
+class ErrorAnswer(NamedTuple):
+    """An error of a provider's, as the caller shall have it."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None  # seconds, where the provider says when to come back
 
 
 class Unreadable(ValueError):
@@ -75,6 +83,8 @@ class CallerSide:
     stream_writer: Callable[[Chat], StreamWriter]
     write_fault: Callable[[Fault], bytes]
     """The body of an error answer."""
+    leave_out: str = "send x-llmrouter-drop-unsupported: true"
+    """How a caller allows that what a provider can't do is left out, for the words that refuse it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

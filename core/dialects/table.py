@@ -1,6 +1,7 @@
 """Every operation and the wire it is on. A new wire is a file, and its rows here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from core.dialects.anthropic import caps as anthropic_caps
 from core.dialects.anthropic import messages as anthropic_messages
@@ -11,7 +12,7 @@ from core.dialects.anthropic.stream import MessageMeter
 from core.dialects.anthropic.stream import first_failure as anthropic_failure
 from core.dialects.bedrock import sides as bedrock_sides
 from core.dialects.bedrock.converse import CONVERSE
-from core.dialects.dialect import Dialect
+from core.dialects.dialect import Dialect, NewMeter
 from core.dialects.gemini import caps as gemini_caps
 from core.dialects.gemini import embedding as gemini_embedding
 from core.dialects.gemini import generate as gemini
@@ -27,6 +28,9 @@ from core.dialects.openai import embedding as openai_embedding
 from core.dialects.openai import sides as openai_sides
 from core.dialects.openai.failure import first_failure as openai_failure
 from core.dialects.openai.stream import StreamMeter
+from core.dialects.passthrough import endpoints, stream
+from core.dialects.passthrough import request as passthrough
+from core.dialects.passthrough.usage import answer_tokens as passthrough_tokens
 from core.dialects.request import Request
 from core.dialects.responses import caps as responses_caps
 from core.dialects.responses import request as responses
@@ -79,6 +83,31 @@ GEMINI = Dialect(
     first_failure=gemini_failure,
 )
 
+
+def _passed_through(title: str, meter: NewMeter = stream.event_meter) -> Dialect:
+    """An endpoint whose requests are never translated."""
+    return Dialect(
+        title=title,
+        read_request=passthrough.read_request,
+        read_form=passthrough.read_form,
+        upstream_body=passthrough.upstream_body,
+        limited=passthrough.limited,
+        prompt_tokens=passthrough.prompt_tokens,
+        answer_tokens=passthrough_tokens,
+        meter=meter,
+        first_failure=openai_failure,
+    )
+
+
+IMAGES = _passed_through("OpenAI API for images", stream.picture_meter)
+TRANSCRIPTS = _passed_through("OpenAI API for transcripts")
+SPEECH = replace(
+    _passed_through("OpenAI API for speech", stream.SpeechMeter),
+    prompt_tokens=passthrough.characters,
+    first_failure=stream.no_failure,
+    stream_type="",
+)
+
 DIALECTS: Mapping[str, Dialect] = {
     openai_chat.CHAT: OPENAI,
     openai_chat.COMPLETION: OPENAI,
@@ -90,6 +119,13 @@ DIALECTS: Mapping[str, Dialect] = {
     gemini.EMBED: GEMINI,
     gemini.EMBED_ONE: GEMINI,
     gemini.COUNT_TOKENS: GEMINI,
+    endpoints.IMAGE: IMAGES,
+    endpoints.IMAGE_EDIT: IMAGES,
+    endpoints.SPEECH: SPEECH,
+    endpoints.TRANSCRIPTION: TRANSCRIPTS,
+    endpoints.TRANSLATION: TRANSCRIPTS,
+    endpoints.MODERATION: _passed_through("OpenAI API for moderations"),
+    endpoints.RERANK: _passed_through("rerank API"),
 }
 
 CALLERS: Mapping[str, CallerSide] = {

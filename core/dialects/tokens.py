@@ -24,6 +24,11 @@ class Tokens(msgspec.Struct, frozen=True):
     source: str = ""  # PROVIDER, COUNTED, ESTIMATED, or "" where nothing was used
     cache_write_1h: int = 0  # those of `cache_write` that are kept for an hour, which costs more
     web_searches: int = 0  # no tokens, but the provider's own tool, which is billed by the piece
+    image_input: int = 0  # of `input`
+    image_output: int = 0  # of `output`
+    audio_ms: int = 0  # milliseconds of a sound that was listened to, where that is what is billed
+    characters: int = 0  # of a text that was spoken, likewise
+    partial: bool = False  # more was used than is known, so that nobody knows what it cost
 
 
 NO_TOKENS: Final = Tokens()

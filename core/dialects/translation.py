@@ -21,6 +21,7 @@ from core.dialects.canonical import (
     Failed,
     Fault,
     Finished,
+    Reasoning,
     Refusal,
     RefusalDelta,
     Said,
@@ -32,9 +33,10 @@ from core.dialects.canonical import (
     Used,
 )
 from core.dialects.counting import count_text
+from core.dialects.effort import budget_of
 from core.dialects.losses import Losses
 from core.dialects.request import Request
-from core.dialects.sides import CallerSide, Manner, ProviderSide, Unreadable
+from core.dialects.sides import CallerSide, ErrorAnswer, Manner, ProviderSide, Unreadable
 from core.dialects.tokens import COUNTED, Tokens
 
 _UNCOUNTED = 64 * 1024  # characters of a stream that are kept until they are counted
@@ -60,12 +62,14 @@ class Translation:
         count_prompt: Callable[[], int],
         output_limit: int = 0,
         refused_above: int | None = None,
+        most_reasoning: int = 0,
     ) -> None:
         """model: as the provider calls it. created: seconds since 1970. drop: leave out what can't be done.
 
         ask_usage: have a stream report what it used; count_prompt: tokens of the prompt, where the provider does
         not tell; output_limit: tokens where the request does not say, 0 for none; refused_above: tokens of output
-        that the model makes at most, where its provider refuses a request that names more.
+        that the model makes at most, where its provider refuses a request that names more; most_reasoning: tokens
+        of thinking that the caller's key allows, 0 for no such cap.
         Raises InvalidArgument where the request can't be said on the provider's wire.
         """
         self._caller = caller
@@ -74,13 +78,15 @@ class Translation:
         self._created = created
         self._count_prompt = count_prompt
         self.chat = caller.read_chat(request)
-        losses = Losses(caller.names, provider_name, drop=drop, hints=self.chat.hints)
+        losses = Losses(caller.names, provider_name, drop=drop, hints=self.chat.hints, leave_out=caller.leave_out)
         for name in self.chat.others:
             losses.lose(name)
         limit = self.chat.max_output or output_limit or None
         if limit is not None and refused_above is not None:
             limit = min(limit, refused_above)
         asked = msgspec.structs.replace(self.chat, model=model, include_usage=ask_usage, max_output=limit)
+        if most_reasoning:
+            asked.reasoning = _within(asked.reasoning, most_reasoning, limit or manner.most_output)
         self.body = provider.write_chat(asked, losses, manner)
         self.dropped: Sequence[str] = losses.dropped
 
@@ -90,16 +96,21 @@ class Translation:
         tokens = self._complete(found)
         return self._caller.write_answer(found, self.chat), tokens
 
-    def fault(self, status: int, body: bytes) -> tuple[int, bytes]:
-        """An error answer on the caller's wire: its status and its body."""
+    def fault(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
+        """An error answer on the caller's wire. retry_after: seconds, where the provider's headers say it."""
         found = self._provider.read_fault(status, body)
-        return found.status, self._caller.write_fault(found)
+        if retry_after is not None:
+            found = msgspec.structs.replace(found, retry_after=retry_after)
+        return self._error(found)
 
-    def failure(self, meter: "TranslatedMeter") -> tuple[int, bytes] | None:
+    def failure(self, meter: "TranslatedMeter") -> ErrorAnswer | None:
         """The error that a stream began with, as an answer on the caller's wire; None where it did not."""
         if meter.fault is None or meter.said:
             return None
-        return meter.fault.status, self._caller.write_fault(meter.fault)
+        return self._error(meter.fault)
+
+    def _error(self, fault: Fault) -> ErrorAnswer:
+        return ErrorAnswer(fault.status, self._caller.write_fault(fault), fault.retry_after)
 
     def meter(self) -> "TranslatedMeter":
         """Translates a stream."""
@@ -254,6 +265,16 @@ class TranslatedMeter:
         text, self._texts, self._texts_size = "".join(self._texts), [], 0
         self._counted += count_text(text) if text else 0
         return self._counted
+
+
+def _within(asked: Reasoning | None, most: int, output: int) -> Reasoning | None:
+    """A wish for thinking under a key's cap: a degree becomes a number, for that can be held to.
+
+    A number above the cap was refused before. output: tokens that thoughts and answer share.
+    """
+    if asked is None or asked.effort is None or asked.effort == "none":
+        return asked
+    return Reasoning(budget=min(most, budget_of(asked.effort, output)), shown=asked.shown)
 
 
 def _said(part: Said) -> str:

@@ -24,6 +24,8 @@ from core.providers.vendors import vendor_for
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000
+_FREE = frozenset({("openai", "moderation")})  # of which the package only says that nothing has a price
+_MILLIONS_IN_AN_HOUR = Decimal("3.6")  # of milliseconds
 _PERIOD = 15 * 60  # seconds; every known change of a price is at the start of such a period
 
 
@@ -54,13 +56,19 @@ class Price:
     audio_output: Rate | None = None
     cache_write_1h: Rate | None = None
     web_search: Rate | None = None  # for a million of them; None where they are not priced apart
+    image_input: Rate | None = None
+    image_output: Rate | None = None
+    audio_ms: Rate | None = None  # for a million milliseconds of sound; None where its length is not what is billed
+    characters: Rate | None = None  # for a million of them; likewise
+    by_token: bool = True  # whether tokens are billed at all
     context_window: int | None = None  # the most tokens that a prompt can have, where that is known
 
     def cost(self, tokens: Tokens) -> int:
         """Nano-dollars of a request."""
         size = tokens.input
-        plain_input = max(0, tokens.input - tokens.cached_input - tokens.cache_write - tokens.audio_input)
-        plain_output = max(0, tokens.output - tokens.audio_output)
+        special = tokens.cached_input + tokens.cache_write + tokens.audio_input + tokens.image_input
+        plain_input = max(0, tokens.input - special)
+        plain_output = max(0, tokens.output - tokens.audio_output - tokens.image_output)
         parts = [(plain_input, self.input.at(size)), (plain_output, self.output.at(size))]
         for count, rate, family in (
             (tokens.cached_input, self.cached_input, self.input),
@@ -69,10 +77,32 @@ class Price:
             (tokens.web_searches, self.web_search, FREE),
             (tokens.audio_input, self.audio_input, self.input),
             (tokens.audio_output, self.audio_output, self.output),
+            (tokens.image_input, self.image_input, self.input),
+            (tokens.image_output, self.image_output, self.output),
+            (tokens.audio_ms, self.audio_ms, FREE),
+            (tokens.characters, self.characters, FREE),
         ):
             if count:
                 parts.append((count, (rate or family).at(size)))
         return cost_of(parts)
+
+    def covers(self, tokens: Tokens) -> bool:
+        """Whether what is known of a request is what its cost is made of."""
+        used = tokens.input or tokens.output
+        if tokens.partial:
+            return self.is_free
+        if used and self.by_token:
+            return True
+        if (self.audio_ms and tokens.audio_ms) or (self.characters and tokens.characters):
+            return True
+        return self.is_free or not (used or tokens.audio_ms or tokens.characters)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything."""
+        rates = (self.input, self.output, self.cache_write, self.audio_input, self.audio_output, self.web_search)
+        more = (self.cached_input, self.cache_write_1h, self.image_input, self.image_output, self.audio_ms)
+        return all(rate is None or rate == FREE for rate in (*rates, *more, self.characters))
 
 
 FREE = Rate(0)
@@ -126,9 +156,11 @@ class Prices:
         return price
 
     def cost(self, provider: str, provider_type: str, model: str, tokens: Tokens) -> tuple[int | None, str]:
-        """What a request cost and by which price; (None, "") where no price is known."""
+        """What a request cost and by which price; (None, "") where that is not known."""
         price = self.find(provider, provider_type, model)
-        return (None, "") if price is None else (price.cost(tokens), price.source)
+        if price is None or not price.covers(tokens):
+            return None, ""
+        return price.cost(tokens), price.source
 
     def roll_over(self) -> None:
         """Forgets the looked-up prices when another quarter of an hour begins. Call it every few seconds."""
@@ -175,8 +207,10 @@ def _published(provider_type: str, model: str, now: datetime) -> Price | None:
     except LookupError:
         return None
     rates: Any = found.get_prices(now)
-    if rates.input_mtok is None and rates.output_mtok is None:
-        return None  # priced by the picture, the minute or the like
+    length, characters = _rate(_listening(rates)), _rate(getattr(rates, "input_mchars", None))
+    by_token = not (rates.input_mtok is None and rates.output_mtok is None)
+    if not (by_token or length or characters or (provider.id, found.id) in _FREE):
+        return None  # priced by the picture, the search or the like
     return Price(
         source=f"genai-prices {version('genai-prices')} {provider.id}/{found.id}",
         input=_rate(rates.input_mtok) or FREE,
@@ -187,8 +221,19 @@ def _published(provider_type: str, model: str, now: datetime) -> Price | None:
         web_search=_rate(getattr(rates, "web_searches_kcount", None), thousands=True),
         audio_input=_rate(rates.input_audio_mtok),
         audio_output=_rate(rates.output_audio_mtok),
+        image_input=_rate(getattr(rates, "input_image_mtok", None)),
+        image_output=_rate(getattr(rates, "output_image_mtok", None)),
+        audio_ms=length,
+        characters=characters,
+        by_token=by_token,
         context_window=found.context_window,
     )
+
+
+def _listening(rates: Any) -> Decimal | None:
+    """The price of a million milliseconds of sound that is listened to; None where that is not what is billed."""
+    hours = getattr(rates, "input_audio_hours", None) or getattr(rates, "audio_hours", None)
+    return hours / _MILLIONS_IN_AN_HOUR if isinstance(hours, Decimal) else None
 
 
 def _rate(price: Any, *, thousands: bool = False) -> Rate | None:

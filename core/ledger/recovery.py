@@ -16,6 +16,8 @@ import msgspec
 
 from core.clock import Clock, micros
 from core.dialects.counting import estimate_bytes
+from core.dialects.passthrough.endpoints import ALL as PASSED_THROUGH
+from core.dialects.passthrough.endpoints import MODERATION, RERANK
 from core.dialects.tokens import ESTIMATED, Tokens
 from core.ledger.journal import BASE, CLOSED, HELD, OPENED, PROGRESSED, Journal
 from core.ledger.prices import Prices
@@ -24,6 +26,7 @@ from core.ledger.record import LOST, Charge, Holding, Opening, Progress, UsageRe
 log = logging.getLogger(__name__)
 
 _record = msgspec.json.Decoder(UsageRecord)
+_WORDLESS = PASSED_THROUGH - {MODERATION, RERANK}  # whose requests and answers are more than text
 _opening = msgspec.json.Decoder(Opening)
 _progress = msgspec.json.Decoder(Progress)
 _holding = msgspec.json.Decoder(Holding)
@@ -84,16 +87,13 @@ def _lost(
     opening: Opening, holding: Holding | None, progress: Progress | None, prices: Prices, clock: Clock
 ) -> UsageRecord:
     """The record of a request whose process died: its prompt, and what its stream had delivered."""
-    tokens = Tokens(
-        input=estimate_bytes(opening.prompt_bytes),
-        output=progress.output_tokens if progress else 0,
-        source=ESTIMATED,
-    )
+    tokens = _tokens(opening, progress)
     cost, source = (
         prices.cost(progress.provider, progress.provider_type, progress.model, tokens) if progress else (None, "")
     )
     if holding is not None:
-        cost, source = (min(cost or 0, holding.amount), source) if progress else (holding.amount, holding.price_source)
+        known = progress is not None and not tokens.partial
+        cost, source = (min(cost or 0, holding.amount), source) if known else (holding.amount, holding.price_source)
     place = progress or holding
     return UsageRecord(
         request_id=opening.request_id,
@@ -126,6 +126,17 @@ def _lost(
         prompt_hash=opening.prompt_hash,
         project=opening.project,
         charges=[_settled(charge, cost or 0) for charge in holding.charges] if holding else [],
+    )
+
+
+def _tokens(opening: Opening, progress: Progress | None) -> Tokens:
+    """What a lost request used; the bytes of pictures and sounds say nothing of that."""
+    if opening.operation in _WORDLESS:
+        return Tokens(source=ESTIMATED, partial=True)
+    return Tokens(
+        input=estimate_bytes(opening.prompt_bytes),
+        output=progress.output_tokens if progress else 0,
+        source=ESTIMATED,
     )
 
 

@@ -14,12 +14,16 @@ from dataclasses import replace
 from urllib.parse import SplitResult, parse_qsl
 
 from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.passthrough.endpoints import IMAGE, SPEECH, TRANSCRIPTION, TRANSLATION
 from core.providers.wire import OPENAI, ByModel, Wire
 
 AZURE = replace(OPENAI, key_header="api-key", key_prefix="", listing=None)
 AZURE_DEPLOYMENTS = replace(
     AZURE,
-    paths={operation: ByModel(f"/{{model}}{OPENAI.paths[operation]}") for operation in (CHAT, COMPLETION, EMBEDDING)},
+    paths={
+        operation: ByModel(f"/{{model}}{OPENAI.paths[operation]}")
+        for operation in (CHAT, COMPLETION, EMBEDDING, IMAGE, SPEECH, TRANSCRIPTION, TRANSLATION)
+    },
 )
 
 _PATH = re.compile(r"(?P<before>.*?)(/openai(?P<below>/.*)?)?", re.DOTALL)

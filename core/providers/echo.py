@@ -20,14 +20,14 @@ import msgspec
 from core.clock import Clock
 from core.dialects.counting import count_text
 from core.dialects.openai import chat as openai_chat
-from core.dialects.responses.request import RESPONSES
 from core.ids import NewId
 from core.providers import echo_messages
 from core.providers.upstream import Target
-from core.providers.wire import ANTHROPIC, OPENAI, Headers
+from core.providers.wire import ANTHROPIC, Headers
 
 CHAT_MODEL = "echo"
 EMBEDDING_MODEL = "echo-embedding"
+_OPENAI = (openai_chat.CHAT, openai_chat.COMPLETION, openai_chat.EMBEDDING)
 _DIMENSIONS = 64
 _MAX_DIMENSIONS = 4096
 _MOST_TOKENS = 65_536  # of an answer, as models have a limit too
@@ -111,7 +111,7 @@ class EchoUpstream:
     """The provider `echo`."""
 
     asks_usage = True
-    operations = frozenset((*OPENAI.paths, *ANTHROPIC.paths)) - {RESPONSES}
+    operations = frozenset((*_OPENAI, *ANTHROPIC.paths))
     translates_to = openai_chat.CHAT
 
     def __init__(self, target: Target, clock: Clock, new_id: NewId, tokens_per_second: float) -> None:

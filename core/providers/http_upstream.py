@@ -131,7 +131,7 @@ class HttpUpstream:
 def _endpoints(vendor: Vendor, wires: Sequence[Wire], base_url: str, api_key: str) -> dict[str, Endpoint]:
     """Operation → its endpoint, for those that the vendor has, its own wire's first."""
     return {
-        operation: endpoint(base_url, path, wire, _headers(vendor, wire, api_key))
+        operation: endpoint(base_url, path, wire.of(operation), _headers(vendor, wire.of(operation), api_key))
         for wire in wires
         for operation, path in wire.paths.items()
         if vendor.has(operation)
@@ -142,7 +142,7 @@ def _headers(vendor: Vendor, wire: Wire, api_key: str) -> CIMultiDict[str]:
     """What all requests on a wire have in their heads. api_key: "" for none."""
     headers = CIMultiDict(
         {
-            "Content-Type": "application/json",
+            **dict(wire.always()),
             "Accept": "*/*",
             "Accept-Encoding": "identity",
             "User-Agent": f"llmrouter/{__version__}",

@@ -27,6 +27,7 @@ from urllib.parse import SplitResult
 
 from core.clock import Clock
 from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.passthrough import endpoints
 from core.dialects.responses.request import RESPONSES
 from core.providers import azure, bedrock, gemini, vertex
 from core.providers.aws_credential import AwsCredential
@@ -55,6 +56,13 @@ class Capability(Enum):
     COMPLETIONS = "completions"  # POST /completions
     EMBEDDINGS = "embeddings"  # POST /embeddings
     RESPONSES = "responses"  # POST /responses
+    IMAGES = "images"  # POST /images/generations
+    IMAGE_EDITS = "image_edits"  # POST /images/edits
+    SPEECH = "speech"  # POST /audio/speech
+    TRANSCRIPTIONS = "transcriptions"  # POST /audio/transcriptions
+    TRANSLATIONS = "translations"  # POST /audio/translations
+    MODERATIONS = "moderations"  # POST /moderations
+    RERANK = "rerank"  # POST /rerank, which is Cohere's and Jina's
     MODELS = "models"  # GET `Vendor.models_path`
 
 
@@ -100,6 +108,13 @@ NEEDED: Mapping[str, Capability] = {
     COMPLETION: Capability.COMPLETIONS,
     EMBEDDING: Capability.EMBEDDINGS,
     RESPONSES: Capability.RESPONSES,
+    endpoints.IMAGE: Capability.IMAGES,
+    endpoints.IMAGE_EDIT: Capability.IMAGE_EDITS,
+    endpoints.SPEECH: Capability.SPEECH,
+    endpoints.TRANSCRIPTION: Capability.TRANSCRIPTIONS,
+    endpoints.TRANSLATION: Capability.TRANSLATIONS,
+    endpoints.MODERATION: Capability.MODERATIONS,
+    endpoints.RERANK: Capability.RERANK,
 }
 """Operation → the capability that a vendor must claim for it; others come with their wire."""
 
@@ -111,6 +126,11 @@ _NO_COMPLETIONS = _CHAT_MODELS | {Capability.EMBEDDINGS}
 _NO_EMBEDDINGS = _CHAT_MODELS | {Capability.COMPLETIONS}
 _ALL = _NO_COMPLETIONS | _NO_EMBEDDINGS
 _RESPONSES = frozenset({Capability.RESPONSES})
+_LISTENING = frozenset({Capability.TRANSCRIPTIONS, Capability.TRANSLATIONS})
+_SOUND = _LISTENING | {Capability.SPEECH}
+_PICTURES = frozenset({Capability.IMAGES, Capability.IMAGE_EDITS})
+_RERANK = frozenset({Capability.RERANK})
+_OTHERS = _SOUND | _PICTURES | {Capability.MODERATIONS}
 
 VENDORS: tuple[Vendor, ...] = (
     # ── Makers of models ──────────────────────────────────────────────────────────────────────────
@@ -123,7 +143,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="openai",
         docs="https://platform.openai.com/docs/api-reference/chat",
-        capabilities=_ALL | _RESPONSES,
+        capabilities=_ALL | _RESPONSES | _OTHERS,
         output_field="max_completion_tokens",  # the other is refused with its reasoning models
     ),
     Vendor(
@@ -165,7 +185,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ALWAYS,
         prices_id="mistral",
         docs="https://docs.mistral.ai/api/",
-        capabilities=_NO_COMPLETIONS,
+        capabilities=_NO_COMPLETIONS | {Capability.TRANSCRIPTIONS, Capability.MODERATIONS},
         aliases=("mistralai",),
     ),
     Vendor(
@@ -189,7 +209,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="x-ai",
         docs="https://docs.x.ai/developers/rest-api-reference/inference",
-        capabilities=_CHAT_MODELS | _RESPONSES,
+        capabilities=_CHAT_MODELS | _RESPONSES | {Capability.IMAGES},
         aliases=("x-ai", "grok"),
     ),
     Vendor(
@@ -344,7 +364,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="groq",
         docs="https://console.groq.com/docs/openai",
-        capabilities=_CHAT_MODELS | _RESPONSES,
+        capabilities=_CHAT_MODELS | _RESPONSES | _SOUND,
     ),
     Vendor(
         # Lists its models as a bare array. Some models report usage in streams unasked, others not.
@@ -356,7 +376,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="together",
         docs="https://docs.together.ai/docs/inference/openai-compatibility",
-        capabilities=_ALL,
+        capabilities=_ALL | _SOUND | _RERANK | {Capability.IMAGES},
         aliases=("together-ai", "togetherai"),
     ),
     Vendor(
@@ -423,7 +443,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="novita",
         docs="https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion",
-        capabilities=_ALL,
+        capabilities=_ALL | _RERANK,
         aliases=("novita-ai",),
     ),
     Vendor(
@@ -575,7 +595,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="azure",
         docs="https://learn.microsoft.com/en-us/azure/foundry/openai/latest",
-        capabilities=_CHAT | {Capability.COMPLETIONS, Capability.EMBEDDINGS} | _RESPONSES,
+        capabilities=_CHAT | {Capability.COMPLETIONS, Capability.EMBEDDINGS} | _RESPONSES | _OTHERS,
         aliases=("azure-openai", "azure-foundry"),
         output_field="max_completion_tokens",
         wires=(AZURE,),
@@ -720,7 +740,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ALWAYS,
         prices_id="openrouter",
         docs="https://openrouter.ai/docs/use-cases/usage-accounting",
-        capabilities=_NO_COMPLETIONS | _RESPONSES,
+        capabilities=_NO_COMPLETIONS | _RESPONSES | _RERANK,
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
     Vendor(
@@ -792,7 +812,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server/",
-        capabilities=_ALL | _RESPONSES,
+        capabilities=_ALL | _RESPONSES | _LISTENING | _RERANK,
         local=True,
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
     ),
@@ -805,7 +825,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
-        capabilities=_ALL | _RESPONSES,
+        capabilities=_ALL | _RESPONSES | _RERANK,
         local=True,
         aliases=("llama.cpp", "llama-cpp", "llama-server"),
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
@@ -819,7 +839,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://docs.sglang.ai/basic_usage/openai_api_completions.html",
-        capabilities=_ALL,
+        capabilities=_ALL | _RERANK,
         local=True,
     ),
     Vendor(
@@ -844,7 +864,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://docs.litellm.ai/docs/proxy/user_keys",
-        capabilities=_ALL | _RESPONSES,
+        capabilities=_ALL | _RESPONSES | _OTHERS | _RERANK,
         local=True,
         aliases=("litellm-proxy",),
         wires=(OPENAI, ANTHROPIC_BY_BEARER),
@@ -859,7 +879,7 @@ VENDORS: tuple[Vendor, ...] = (
         needs_key=False,
         stream_usage=StreamUsage.ASK,
         docs="https://platform.openai.com/docs/api-reference/chat",
-        capabilities=_ALL,
+        capabilities=_ALL | _OTHERS | _RERANK,
         aliases=("openai-like", "custom"),
     ),
     Vendor(

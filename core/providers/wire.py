@@ -13,11 +13,15 @@ from dataclasses import dataclass, field, replace
 from core.dialects.anthropic import messages as anthropic_messages
 from core.dialects.gemini import generate as gemini
 from core.dialects.openai import chat as openai_chat
+from core.dialects.passthrough import endpoints
 from core.dialects.responses.request import RESPONSES
 from core.providers.listing import ANTHROPIC_LIST, GEMINI_LIST, OPENAI_LIST, Listing
 
 Headers = Sequence[tuple[str, str]]
 """Names in lower case, and their values."""
+
+CONTENT_TYPE = "content-type"
+_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,24 @@ class Wire:
     defaults: tuple[tuple[str, str], ...] = ()  # what is sent where the caller has none of them
     listing: Listing | None = OPENAI_LIST  # how models are listed; None where they can't be
     version: str = ""  # a path with which base URLs end, though they may be given without it
+    forms: frozenset[str] = frozenset()  # operations whose bodies may be forms: their requests say what they have
     reshaped: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict[str, Callable[[bytes], bytes]])
     """Operation → what is done to a body on its way out, where the same wire is not quite the same everywhere."""
 
     def key(self, api_key: str) -> tuple[str, str]:
         """The header that shows a key."""
         return self.key_header, self.key_prefix + api_key
+
+    def of(self, operation: str) -> "Wire":
+        """The wire as it is for one operation: whose bodies may be forms, those say themselves what they are."""
+        if operation not in self.forms:
+            return self
+        typed = replace(self, passes=(*self.passes, CONTENT_TYPE), forms=frozenset())
+        return replace(typed, defaults=(*self.defaults, (CONTENT_TYPE, _JSON)))
+
+    def always(self) -> Headers:
+        """What all requests have in their heads, of which nothing is said anew with each."""
+        return () if CONTENT_TYPE in self.passes else (("Content-Type", _JSON),)
 
     def passed_on(self, headers: Headers) -> Headers:
         """Of the caller's headers those that go on, and the defaults for what is missing."""
@@ -59,9 +75,17 @@ OPENAI = Wire(
         openai_chat.COMPLETION: "/completions",
         openai_chat.EMBEDDING: "/embeddings",
         RESPONSES: "/responses",
+        endpoints.IMAGE: "/images/generations",
+        endpoints.IMAGE_EDIT: "/images/edits",
+        endpoints.SPEECH: "/audio/speech",
+        endpoints.TRANSCRIPTION: "/audio/transcriptions",
+        endpoints.TRANSLATION: "/audio/translations",
+        endpoints.MODERATION: "/moderations",
+        endpoints.RERANK: "/rerank",
     },
     key_header="Authorization",
     key_prefix="Bearer ",
+    forms=endpoints.FORMS,
 )
 ANTHROPIC = Wire(
     paths={
@@ -87,5 +111,5 @@ GEMINI = Wire(
     key_header="x-goog-api-key",
     listing=GEMINI_LIST,
 )
-PASSED = frozenset(name for wire in (OPENAI, ANTHROPIC) for name in wire.passes)
+PASSED = frozenset((CONTENT_TYPE, *(name for wire in (OPENAI, ANTHROPIC) for name in wire.passes)))
 """Every header of a caller's that some wire passes on."""

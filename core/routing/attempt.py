@@ -89,10 +89,10 @@ async def _not_ok(reply: Reply, way: Passage, api_key: str) -> Whole:
         body = body[:_MAX_ERROR_BODY]
     if 300 <= reply.status < 400:
         raise ProviderError("the provider answered with a redirect; check its base URL")
-    status, body = way.error(reply.status, body)
+    status, body, retry_after = way.error(reply.status, body, reply.retry_after)
     content_type = way.content_type or reply.content_type
     if falls_back(status):
-        raise UpstreamStatus(status=status, body=body, content_type=content_type, retry_after=reply.retry_after)
+        raise UpstreamStatus(status=status, body=body, content_type=content_type, retry_after=retry_after)
     return Whole(status, content_type, _headers(reply, way), body, NO_TOKENS)
 
 
@@ -102,20 +102,21 @@ async def _whole(reply: Reply, way: Passage) -> Whole:
 
 
 async def _begin(reply: Reply, way: Passage) -> Begun:
-    """Waits for the first event: comments keep a connection alive, and say nothing yet."""
+    """Waits for the first event, or for any byte of what has none: comments only keep a connection alive."""
     meter = way.meter()
     first = b""
-    while not _has_event(first):
+    begun = _has_event if way.stream_type else bool
+    while not begun(first):
         if reply.over:
             first += meter.end()
-            if not _has_event(first):
+            if not begun(first):
                 raise ProviderError("the provider's stream ended before it began")
             break
         await reply.more()
         first = (first if len(first) < _MAX_COMMENTS else b"") + meter.feed(reply.arrived())
     failure = way.first_failure(first, meter)
-    if failure is not None and falls_back(failure[0]):  # some find out after they have sent their 200
-        raise UpstreamStatus(status=failure[0], body=failure[1])
+    if failure is not None and falls_back(failure.status):  # some find out after they have sent their 200
+        raise UpstreamStatus(status=failure.status, body=failure.body, retry_after=failure.retry_after)
     return Begun(reply, way.event_type or reply.content_type, _headers(reply, way), first, meter)
 
 

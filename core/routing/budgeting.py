@@ -18,8 +18,9 @@ from core.ledger.record import Holding
 from core.routing.lookup import Candidate
 from core.routing.settlement import Running, Settlement
 from core.routing.wanted import wanted
-from core.routing.worst_case import SLACK, WorstCase, worst_case
+from core.routing.worst_case import SLACK, WorstCase, is_bounded, worst_case
 
+_UNBOUNDED = "what this request costs is not known before it is answered, and a budget caps what may be spent"
 _STEP = 512  # bytes of a stream between two counts near its end
 _LEAST_EVENT = 32  # bytes: no event that says anything is smaller, on any wire
 
@@ -48,16 +49,17 @@ class Budgeting:
             return request
         target = candidate.upstream.target
         price = self._prices.find(target.name, target.type, candidate.model)
+        bounded = price is not None and is_bounded(request, price)
+        if not bounded and not principal.allow_unpriced and any(account.budget.hard for account in accounts):
+            raise Unpriced if price is None else Unpriced(_UNBOUNDED)
         if price is None:
-            if not principal.allow_unpriced and any(account.budget.hard for account in accounts):
-                raise Unpriced
             return request
         if running.wanted is None:
             running.wanted = wanted(request)
         case = worst_case(request, price, candidate.model, running.wanted)
         hold = running.hold
         if hold is None:
-            most = case.most
+            most = case.most if bounded else max(1, case.most)  # what it turns out to cost is counted all the same
             if not most:  # nothing costs anything
                 return request
             hold = self._budgets.hold_now(accounts, most, running.created_at / 1_000_000)

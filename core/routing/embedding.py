@@ -8,7 +8,7 @@ from core.dialects.counting import count_text
 from core.dialects.dialect import Meter
 from core.dialects.losses import Losses
 from core.dialects.request import Request
-from core.dialects.sides import Unreadable
+from core.dialects.sides import ErrorAnswer, Unreadable
 from core.dialects.table import EMBEDDING_CALLERS, EMBEDDING_PROVIDERS
 from core.dialects.tokens import COUNTED, Tokens
 from core.errors import ProviderError
@@ -58,10 +58,12 @@ class TranslatedEmbedding:
     def meter(self) -> Meter:
         raise ProviderError(_NOT_EMBEDDINGS)  # embeddings never stream
 
-    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
+    def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
         fault = self._provider.read_fault(status, body)
-        return fault.status, self._caller.write_fault(fault)
+        if retry_after is not None:
+            fault = msgspec.structs.replace(fault, retry_after=retry_after)
+        return ErrorAnswer(fault.status, self._caller.write_fault(fault), fault.retry_after)
 
-    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
+    def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
         del first, meter
         return None

@@ -2,6 +2,7 @@
 
 the provider speaks the caller's wire ─► Unchanged    bytes pass, but for the model's name
 it speaks another                     ─► Translated   through core/dialects/translation.py
+                                         Typed        the same, for a caller without a wire (core/routing/typed.py)
                                          TranslatedEmbedding   core/routing/embedding.py, where embeddings are asked for
 """
 
@@ -12,11 +13,12 @@ from core.dialects.dialect import Meter
 from core.dialects.gemini import caps as gemini_caps
 from core.dialects.gemini.generate import GENERATE
 from core.dialects.openai.caps import with_limit
-from core.dialects.request import Request
+from core.dialects.openai.chat import CHAT
+from core.dialects.request import Request, encode, fields_of
 from core.dialects.responses import caps as responses_caps
 from core.dialects.responses.request import RESPONSES
-from core.dialects.sides import Manner, Unreadable
-from core.dialects.table import CALLERS, COUNTERS, DIALECTS, EMBEDDING_CALLERS, PROVIDERS
+from core.dialects.sides import CallerSide, ErrorAnswer, Manner, Unreadable
+from core.dialects.table import CALLERS, COUNTERS, DIALECTS, EMBEDDING_CALLERS, EMBEDDING_PROVIDERS, PROVIDERS
 from core.dialects.tokens import Tokens
 from core.dialects.translation import TranslatedMeter, Translation
 from core.errors import InvalidArgument, ProviderError
@@ -25,6 +27,7 @@ from core.providers.vendors import output_field
 from core.routing.embedding import TranslatedEmbedding, embedding_operation
 from core.routing.lookup import Candidate
 from core.routing.reply import Ask
+from core.routing.typed import TypedChat
 
 DROP_UNSUPPORTED: Final = "x-llmrouter-drop-unsupported"
 """A caller's header: leave out what the provider can't do, instead of refusing the request."""
@@ -36,7 +39,7 @@ class Passage(Protocol):
 
     operation: str  # what the provider is asked for
     body: bytes  # with what
-    stream_type: str  # the media type of its streams
+    stream_type: str  # the media type of its streams; "" where any good answer is passed on as it comes
     content_type: str  # of answers for the caller; "" for the provider's own
     event_type: str  # of streams for the caller; "" likewise
     told: tuple[tuple[str, str], ...]  # headers for the caller about the way itself
@@ -49,29 +52,29 @@ class Passage(Protocol):
         """Follows a stream."""
         ...
 
-    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
-        """An error answer as the caller shall have it."""
+    def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
+        """An error answer as the caller shall have it. retry_after: seconds, where its headers say it."""
         ...
 
-    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
-        """The status and the body of the error that a stream begins with, None where it does not."""
+    def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
+        """The error that a stream begins with, as the answer that it would have been; None where it does not."""
         ...
 
 
 class Unchanged:
     """The provider speaks the caller's wire."""
 
-    stream_type = "text/event-stream"
     content_type = event_type = ""
     told: tuple[tuple[str, str], ...] = ()
 
-    __slots__ = ("_dialect", "_hide_usage", "_request", "body", "operation")
+    __slots__ = ("_dialect", "_hide_usage", "_request", "body", "operation", "stream_type")
 
     def __init__(self, candidate: Candidate, request: Request) -> None:
         upstream = candidate.upstream
         self.operation = request.operation
         self._request = request
         self._dialect = DIALECTS[request.operation]
+        self.stream_type = self._dialect.stream_type
         ask_usage = upstream.asks_usage and request.streamed
         self._hide_usage = ask_usage and not request.wants_usage
         self.body = self._dialect.upstream_body(request, candidate.model, ask_usage=ask_usage)
@@ -91,12 +94,13 @@ class Unchanged:
     def meter(self) -> Meter:
         return self._dialect.meter(hide_usage=self._hide_usage)
 
-    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
-        return status, body
+    def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
+        return ErrorAnswer(status, body, _retry_after(self.operation, status, body, retry_after))
 
-    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
+    def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
         del meter
-        return self._dialect.first_failure(first)
+        failure = self._dialect.first_failure(first)
+        return failure and ErrorAnswer(*failure, _retry_after(self.operation, *failure, None))
 
 
 class Translated:
@@ -105,15 +109,20 @@ class Translated:
     content_type = "application/json"
     event_type = "text/event-stream; charset=utf-8"
 
-    def __init__(self, candidate: Candidate, request: Request, ask: Ask, created: int) -> None:
-        """created: seconds since 1970. Raises InvalidArgument for what can't be said to the provider."""
+    def __init__(
+        self, candidate: Candidate, request: Request, ask: Ask, created: int, caller: CallerSide | None = None
+    ) -> None:
+        """created: seconds since 1970; caller: where it is not that of the request's wire.
+
+        Raises InvalidArgument for what can't be said to the provider.
+        """
         upstream = candidate.upstream
         self.operation = upstream.translates_to
         side = PROVIDERS[self.operation]
         self.stream_type = side.stream_type
         self._translation = Translation(
             request,
-            CALLERS[request.operation],
+            caller or CALLERS[request.operation],
             side,
             Manner(
                 vendor=upstream.target.type,
@@ -129,6 +138,7 @@ class Translated:
             count_prompt=lambda: DIALECTS[request.operation].prompt_tokens(request),
             output_limit=request.output_limit,
             refused_above=refused_above(candidate.model),
+            most_reasoning=ask.principal.max_reasoning_tokens,
         )
         self.body = self._translation.body
         self.told = _told(self._translation.dropped)
@@ -142,16 +152,39 @@ class Translated:
     def meter(self) -> TranslatedMeter:
         return self._translation.meter()
 
-    def error(self, status: int, body: bytes) -> tuple[int, bytes]:
-        return self._translation.fault(status, body)
+    def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
+        return self._translation.fault(status, body, retry_after)
 
-    def first_failure(self, first: bytes, meter: Meter) -> tuple[int, bytes] | None:
+    def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
         assert isinstance(meter, TranslatedMeter)
         return self._translation.failure(meter)
 
 
+class Typed(Translated):
+    """The caller takes objects; the provider's bytes stay what they are, for a caller who wants those too."""
+
+    def __init__(self, candidate: Candidate, request: Request, ask: Ask, created: int, typed: TypedChat) -> None:
+        chat, names = typed.read()
+        others = {}
+        if candidate.upstream.translates_to == CHAT:  # whose fields these are, by their names
+            others = {name: raw for name, raw in chat.others.items() if name in request.fields}
+            chat.others = {name: raw for name, raw in chat.others.items() if name not in others}
+        super().__init__(candidate, request, ask, created, typed.side(chat, names))
+        if others:
+            self.body = encode({**fields_of(self.body), **others})
+        typed.dropped = self._translation.dropped
+
+    def whole(self, body: bytes) -> tuple[bytes, Tokens]:
+        _, tokens = super().whole(body)
+        return body, tokens
+
+
 def passage(candidate: Candidate, request: Request, ask: Ask, created: int) -> Passage:
     """The way of a request to a candidate. created: seconds since 1970. Raises InvalidArgument."""
+    if ask.typed is not None:
+        ask.typed.begin()
+        if ask.typed.beyond or request.operation not in candidate.upstream.operations:
+            return Typed(candidate, request, ask, created, ask.typed)
     if request.operation in candidate.upstream.operations:
         return Unchanged(candidate, request)
     if request.operation in EMBEDDING_CALLERS and embedding_operation(candidate):
@@ -170,8 +203,16 @@ def can_translate(candidate: Candidate, operation: str) -> bool:
     return (operation in CALLERS or operation in COUNTERS) and candidate.upstream.translates_to in PROVIDERS
 
 
+def _retry_after(operation: str, status: int, body: bytes, retry_after: float | None) -> float | None:
+    """When to come back, in seconds: as the headers of an error answer say, else as its body does."""
+    side = PROVIDERS.get(operation) or EMBEDDING_PROVIDERS.get(operation)
+    return side.read_fault(status, body).retry_after if retry_after is None and side is not None else retry_after
+
+
 def _drops(ask: Ask) -> bool:
     """Whether the caller allows that what a provider can't do is left out."""
+    if ask.typed is not None and ask.typed.drop:
+        return True
     return any(name == DROP_UNSUPPORTED and value.lower() == "true" for name, value in ask.headers)
 
 

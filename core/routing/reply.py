@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from core.auth import Principal
 from core.dialects.tokens import NO_TOKENS, Tokens
-from core.providers.wire import Headers
+from core.providers.wire import CONTENT_TYPE, Headers
+from core.routing.typed import TypedChat
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,12 @@ class Ask:
     never_stream: bool = False
     headers: Headers = ()  # of the caller's, what a wire may pass on to the provider
     check: Callable[[bytes], object] | None = None  # of a whole good answer; raises ProviderError where it is of no use
+    typed: TypedChat | None = None  # the same request, of a caller who takes no wire's bytes
+
+    @property
+    def form(self) -> str:
+        """The type of a body that is a form, with its boundary; "" for JSON."""
+        return next((value for name, value in self.headers if name == CONTENT_TYPE), "")
 
 
 @dataclass(slots=True)

@@ -153,7 +153,7 @@ class Pipeline:
         ask = running.ask
         if self.draining:
             raise Unavailable("the service is stopping; try again")
-        request = DIALECTS[ask.operation].read_request(ask.operation, ask.body, never_stream=ask.never_stream)
+        request = _read(ask)
         running.request = request
         if self._responses is not None and ask.operation == RESPONSES:
             request = await self._restored(running, self._responses)
@@ -208,15 +208,16 @@ class Pipeline:
         for round_number in range(_ROUNDS):
             again: list[Candidate] = []
             longest = 0.0
-            failure: RouterError = ProviderError()
+            failure: RouterError | None = None
             for candidate in left:
                 try:
                     return await self._one_attempt(running, candidate)
-                except (BudgetExceeded, Unpriced) as refusal:  # a cheaper one may do
-                    if not running.attempts:
-                        failure = refusal
-                except InvalidArgument as refusal:  # one that can do more may
-                    failure = refusal
+                except (
+                    BudgetExceeded,
+                    Unpriced,
+                    InvalidArgument,
+                ) as refusal:  # a cheaper one may do, or one that can more
+                    failure = failure or refusal
                 except ProviderError as error:
                     failure = error
                     if try_again(error) and (error.retry_after or 0.0) <= _MAX_PAUSE:
@@ -224,6 +225,7 @@ class Pipeline:
                         longest = max(longest, error.retry_after or 0.0)
                 if running.attempts >= _MAX_ATTEMPTS:
                     raise failure
+            failure = failure or ProviderError()
             pause = max(longest, _BACKOFF * 2**round_number * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             out_of_time = self._clock.monotonic() + pause > running.call.deadline
             if round_number + 1 == _ROUNDS or not again or out_of_time:
@@ -299,3 +301,11 @@ def _refuse_unusable(ask: Ask, outcome: Whole | Begun) -> None:
     """Raises ProviderError for a good answer that the caller can't read; the next provider may do better."""
     if ask.check is not None and isinstance(outcome, Whole) and outcome.status < 400:
         ask.check(outcome.body)
+
+
+def _read(ask: Ask) -> Request:
+    """What the router needs of a request. Raises InvalidArgument, ModelRequired."""
+    dialect = DIALECTS[ask.operation]
+    if dialect.read_form is not None and (content_type := ask.form):
+        return dialect.read_form(ask.operation, ask.body, content_type)
+    return dialect.read_request(ask.operation, ask.body, never_stream=ask.never_stream)

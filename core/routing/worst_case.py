@@ -9,6 +9,8 @@ The true cost is nearly always far below; the difference is free again when the 
 import msgspec
 
 from core.dialects.gemini.generate import GENERATE
+from core.dialects.passthrough import endpoints
+from core.dialects.passthrough.endpoints import SPEECH
 from core.dialects.request import Request
 from core.dialects.responses.request import RESPONSES
 from core.ledger.prices import Price
@@ -32,6 +34,8 @@ _ATTACHMENTS = (b'"image_url"', b'"file"', b'"image"', b'"document"', b'"file_ur
 _GOOGLES = (b'"googleSearch', b'"google_search', b'"googleMaps', b'"google_maps', b'"urlContext', b'"url_context')
 # What a request of the Responses wire may have the provider do or take in, of which its body says nothing more.
 _HOSTED = (b'"file_search', b'"code_interpreter', b'"mcp', b'"image_generation', b'"computer', b'"tool_search')
+# What these make, listen to or read again for each document is in no relation to the size of their bodies.
+_UNBOUNDED = endpoints.ALL - {endpoints.MODERATION, SPEECH}
 # A chat that names nothing else has no tools and no searches of the provider's.
 _PLAIN = frozenset(
     (
@@ -78,6 +82,13 @@ class WorstCase(msgspec.Struct):
         return self.input_cost + cost_at_most(tokens, self.output_rate)
 
 
+def is_bounded(request: Request, price: Price) -> bool:
+    """Whether a request's cost has a bound that is known before: pictures, sounds and ranked documents have none."""
+    if request.operation == SPEECH:
+        return price.is_free or (price.characters is not None and not price.by_token)
+    return request.operation not in _UNBOUNDED or price.is_free
+
+
 def worst_case(request: Request, price: Price, model: str, asked: Wanted) -> WorstCase:
     """The bounds of a request at a provider that calls its model so."""
     plain = _PLAIN.issuperset(request.fields)
@@ -85,6 +96,8 @@ def worst_case(request: Request, price: Price, model: str, asked: Wanted) -> Wor
     input_cost = cost_at_most(size, _input_rate(price, request, size))
     if not plain:
         input_cost += _searches(price, request, size)
+        if price.characters is not None and request.operation == SPEECH:
+            input_cost += cost_at_most(len(request.body), price.characters.at(size))
     if not asked.choices:
         return WorstCase(input_cost, 0, 1, 0, True, input_cost)
     output = asked.named

@@ -17,8 +17,10 @@ from core.routing.active import uncancel
 from core.routing.reply import Answer, Ask
 from core.routing.run import Pipeline
 from core.routing.stream import Streamed
+from core.routing.typed import TypedChat
 from core.rpc import caller, upstream_error
 from core.rpc.stream_events import Event, StreamEvents
+from core.rpc.typed_paths import path_of
 
 _T = TypeVar("_T")
 
@@ -50,11 +52,13 @@ class Inference:
         model: str,
         make_body: Callable[[], bytes],
         read: Callable[[bytes], object],
+        typed: TypedChat | None = None,
     ) -> Answer | Streamed:
         """Answers a request of the RPC that runs now. model: what its record says where it has no body.
 
         read: reads a whole good answer, or raises ProviderError; one that it can't read is a failure of
-        the provider's. Raises RouterError; UpstreamStatus for a provider's own error answer.
+        the provider's. typed: the same request, for providers that are asked without a body of OpenAI's wire.
+        Raises RouterError; UpstreamStatus for a provider's own error answer.
         """
         who = caller.current()
         ask = Ask(
@@ -64,6 +68,7 @@ class Inference:
             principal=who.principal,
             body=b"",
             timeout=_time_left(context),
+            typed=typed,
         )
         try:
             body = make_body()
@@ -72,7 +77,12 @@ class Inference:
         except InvalidArgument as error:
             self._pipeline.refused(ask, error, model)
             raise
-        reply = await self._pipeline.run(replace(ask, body=body, check=read))
+        try:
+            reply = await self._pipeline.run(replace(ask, body=body, check=read))
+        except InvalidArgument as error:
+            if typed is not None:
+                error.field = path_of(error.field)
+            raise
         if isinstance(reply, Answer) and reply.status >= 400:
             raise upstream_error.answered(reply)
         return reply
@@ -84,10 +94,11 @@ class Inference:
         model: str,
         make_body: Callable[[], bytes],
         read: Callable[[bytes], _T],
+        typed: TypedChat | None = None,
     ) -> tuple[Answer, _T]:
         """The same for a body that asks for no stream; the answer, and what was read of it."""
         found: list[_T] = []
-        reply = await self.run(context, operation, model, make_body, lambda body: found.append(read(body)))
+        reply = await self.run(context, operation, model, make_body, lambda body: found.append(read(body)), typed)
         assert isinstance(reply, Answer)
         return reply, found[-1]
 

@@ -18,7 +18,9 @@ from typing import Any
 
 from core.auth import NOBODY, WRITE, Authenticator, Principal, Secrets
 from core.dialects.anthropic import messages as anthropic_messages
+from core.dialects.gemini import generate as gemini
 from core.dialects.openai import chat as openai_chat
+from core.dialects.passthrough import endpoints
 from core.dialects.responses.request import RESPONSES
 from core.errors import DatabaseError, Internal, InvalidArgument, RouterError, Unavailable
 from core.ids import NewId
@@ -47,6 +49,17 @@ OPERATIONS = {
     pb.OPERATION_MESSAGES: anthropic_messages.MESSAGES,
     pb.OPERATION_COUNT_TOKENS: anthropic_messages.COUNT_TOKENS,
     pb.OPERATION_RESPONSE: RESPONSES,
+    pb.OPERATION_GENERATE_CONTENT: gemini.GENERATE,
+    pb.OPERATION_EMBED_CONTENT: gemini.EMBED,
+    pb.OPERATION_EMBED_ONE_CONTENT: gemini.EMBED_ONE,
+    pb.OPERATION_COUNT_CONTENT_TOKENS: gemini.COUNT_TOKENS,
+    pb.OPERATION_IMAGE_GENERATION: endpoints.IMAGE,
+    pb.OPERATION_IMAGE_EDIT: endpoints.IMAGE_EDIT,
+    pb.OPERATION_SPEECH: endpoints.SPEECH,
+    pb.OPERATION_TRANSCRIPTION: endpoints.TRANSCRIPTION,
+    pb.OPERATION_TRANSLATION: endpoints.TRANSLATION,
+    pb.OPERATION_MODERATION: endpoints.MODERATION,
+    pb.OPERATION_RERANK: endpoints.RERANK,
 }
 
 

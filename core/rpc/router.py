@@ -7,6 +7,7 @@ import grpc.aio
 
 from core.deps import Deps
 from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.routing.passage import can_translate
 from core.rpc import caller, grpc_relay
 from core.rpc.chat_request import chat_body
 from core.rpc.completion_response import chat_response, read_answer, text_response
@@ -16,6 +17,8 @@ from core.rpc.relay import OPERATIONS
 from core.rpc.responses import ResponseMethods
 from core.rpc.stream_events import StreamEvents
 from core.rpc.text_request import text_body
+from core.rpc.typed_chat import typed_chat
+from core.rpc.typed_events import ChatEvents
 from llmrouter.v1 import router_pb2 as pb
 from llmrouter.v1 import router_pb2_grpc
 
@@ -36,18 +39,32 @@ class RouterService(ResponseMethods, router_pb2_grpc.RouterServiceServicer):
     async def CompleteChat(self, request: pb.CompleteChatRequest, context: Any) -> pb.CompleteChatResponse:
         """Answers a chat completion in one message."""
         chat = request.chat
+        typed = typed_chat(chat, stream=False)
         answer, found = await self._inference.answer(
-            context, CHAT, chat.model, lambda: chat_body(chat, stream=False), read_answer
+            context,
+            CHAT,
+            chat.model,
+            lambda: chat_body(chat, stream=False),
+            lambda body: typed.answer or read_answer(body),
+            typed,
         )
-        return chat_response(caller.current().request_id, answer, found, include_raw=request.include_raw_json)
+        return chat_response(caller.current().request_id, answer, found, typed, include_raw=request.include_raw_json)
 
     async def StreamChat(  # pyright: ignore[reportIncompatibleMethodOverride] - it writes by the context, as grpc.aio allows
         self, request: pb.StreamChatRequest, context: Any
     ) -> None:
         """Answers a chat completion as it is made."""
         chat = request.chat
-        reply = await self._inference.run(context, CHAT, chat.model, lambda: chat_body(chat, stream=True), read_answer)
-        await deliver(context, reply, StreamEvents(pb.StreamChatResponse, caller.current().request_id, reply.place))
+        typed = typed_chat(chat, stream=True)
+        reply = await self._inference.run(
+            context,
+            CHAT,
+            chat.model,
+            lambda: chat_body(chat, stream=True),
+            lambda body: typed.answer or read_answer(body),
+            typed,
+        )
+        await deliver(context, reply, ChatEvents(caller.current().request_id, reply.place, typed))
 
     async def CompleteText(self, request: pb.CompleteTextRequest, context: Any) -> pb.CompleteTextResponse:
         """Answers a text completion in one message."""
@@ -87,7 +104,7 @@ class RouterService(ResponseMethods, router_pb2_grpc.RouterServiceServicer):
             able = [
                 number
                 for number, operation in OPERATIONS.items()
-                if any(operation in p.upstream.operations for p in places)
+                if any(operation in p.upstream.operations or can_translate(p, operation) for p in places)
             ]
             models.append(
                 pb.Model(

@@ -26,5 +26,12 @@ def usage_message(tokens: Tokens) -> pb.TokenUsage:
         reasoning_tokens=tokens.reasoning,
         audio_input_tokens=tokens.audio_input,
         audio_output_tokens=tokens.audio_output,
+        cache_write_1h_tokens=tokens.cache_write_1h,
+        web_searches=tokens.web_searches,
+        image_input_tokens=tokens.image_input,
+        image_output_tokens=tokens.image_output,
+        audio_ms=tokens.audio_ms,
+        characters=tokens.characters,
+        partial=tokens.partial,
         source=_SOURCES.get(tokens.source, pb.TOKEN_SOURCE_UNSPECIFIED),
     )

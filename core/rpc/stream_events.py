@@ -6,9 +6,10 @@ A gRPC message costs the same however much it carries, so what one read of the n
 text becomes one delta. A provider that answers a streaming request with a whole answer is heard too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from core.dialects.canonical import Thinking
 from core.dialects.openai.answer import (
     Choice,
     Completion,
@@ -19,11 +20,14 @@ from core.dialects.openai.answer import (
     raw_json,
     read_completion,
 )
+from core.dialects.openai.call_reader import signature_of
 from core.dialects.tokens import Tokens
 from core.routing.reply import Answer, Place
 from core.rpc import upstream_error
-from core.rpc.completion_response import NO_FUNCTION, NOTHING_SAID, id_of, read_answer
+from core.rpc.completion_response import NO_FUNCTION, NOTHING_SAID, created_of, id_of, read_answer
 from core.rpc.routing_message import routing_message, usage_message
+from core.rpc.stop_reason import stop_reason
+from core.rpc.thought_message import thought_message, thoughts_of
 from llmrouter.v1 import router_pb2 as pb
 
 Event = TypeVar("Event", pb.StreamChatResponse, pb.StreamTextResponse)
@@ -35,11 +39,14 @@ class StreamEvents(Generic[Event]):
     def __init__(self, kind: type[Event], request_id: str, place: Place) -> None:
         """kind: of the events."""
         self._kind: Any = kind  # the two are alike, but for tool calls
-        self._has_tool_calls = kind is pb.StreamChatResponse
+        self._is_chat = kind is pb.StreamChatResponse
         self._request_id = request_id
         self._place = place
         self._started = False
-        self._reasons: dict[int, str] = {}  # by the index of the answer
+        self._ends: dict[int, pb.ChoiceEnd] = {}  # by the index of the answer
+        self._thoughts: dict[int, list[str]] = {}  # by the same, what is thought and not proven yet
+        self._said: set[int] = set()  # answers that say something
+        self._refused: set[int] = set()  # answers with a refusal
         self._calls: dict[int, int] = {}  # by the same, how many tool calls have begun
         self._events: list[Event] = []
 
@@ -68,9 +75,11 @@ class StreamEvents(Generic[Event]):
         self._start(None)
         self._events.append(self._kind(usage=usage_message(tokens)))
         finished = pb.StreamFinished(
-            finish_reasons=[reason for _, reason in sorted(self._reasons.items())],
+            finish_reasons=[end.finish_reason for _, end in sorted(self._ends.items())],
             routing=routing_message(self._request_id, self._place, cost_nanousd),
         )
+        if self._is_chat:
+            finished.choices.extend(end for _, end in sorted(self._ends.items()))
         self._events.append(self._kind(finished=finished))
         return self._taken()
 
@@ -82,28 +91,55 @@ class StreamEvents(Generic[Event]):
         """Begins with the first chunk that says who answers; Azure's first one does not."""
         if self._started or (chunk is not None and not chunk.id and not chunk.choices):
             return
-        self._started = True
-        started = pb.StreamStarted(
-            id=id_of(chunk) if chunk else "",
-            model=(chunk.model if chunk else None) or "",
-            routing=routing_message(self._request_id, self._place),
+        self._begin(
+            pb.StreamStarted(
+                id=id_of(chunk) if chunk else "",
+                model=(chunk.model if chunk else None) or "",
+                created=created_of(chunk) if chunk else 0,
+            )
         )
+
+    def _begin(self, started: pb.StreamStarted) -> None:
+        self._started = True
+        started.routing.CopyFrom(routing_message(self._request_id, self._place))
         self._events.append(self._kind(started=started))
 
     def _choice(self, choice: Choice, index: int, said: Said) -> None:
-        self._reasons.setdefault(index, "")
-        self._text(
-            pb.TextDelta(
-                index=index,
-                text=choice.text or said.text() or "",
-                refusal=said.refusal or "",
-                reasoning=said.thoughts(),
-                logprobs_json=raw_json(choice.logprobs),
-            )
+        end = self._ends.setdefault(index, pb.ChoiceEnd(index=index))
+        thoughts, signatures = thoughts_of(said)
+        delta = pb.TextDelta(
+            index=index,
+            text=choice.text or said.text() or "",
+            refusal=said.refusal or "",
+            reasoning=said.thoughts()
+            or "".join(thought.text for thought in thoughts if not self._is_known(index, thought)),
+            logprobs_json=raw_json(choice.logprobs),
         )
-        self._tool_calls(index, said.tool_calls or ())
+        if delta.text:
+            self._said.add(index)
+        if delta.refusal:
+            self._refused.add(index)
+        if delta.reasoning:
+            self._thoughts.setdefault(index, []).append(delta.reasoning)
+        self._text(delta)
+        for thought in thoughts:
+            if thought.maker:
+                self._proof(index, thought)
+        self._tool_calls(index, said.tool_calls or (), signatures)
         if choice.finish_reason:
-            self._reasons[index] = choice.finish_reason
+            refused = index in self._refused and index not in self._said
+            end.finish_reason = choice.finish_reason
+            end.stop_reason = stop_reason(choice.finish_reason, calls=index in self._calls, refused=refused)
+
+    def _is_known(self, index: int, thought: Thinking) -> bool:
+        """Whether the text of a thought that is proven now has come before."""
+        return bool(thought.maker) and "".join(self._thoughts.get(index, ())) == thought.text
+
+    def _proof(self, index: int, thought: Thinking) -> None:
+        said = "".join(self._thoughts.pop(index, ()))
+        message = thought_message(thought)
+        message.text = thought.text or ("" if thought.redacted else said)
+        self._events.append(self._kind(thought_end=pb.ThoughtEnd(index=index, thought=message)))
 
     def _text(self, delta: pb.TextDelta) -> None:
         if not (delta.text or delta.refusal or delta.reasoning or delta.logprobs_json):
@@ -116,7 +152,7 @@ class StreamEvents(Generic[Event]):
         else:
             self._events.append(self._kind(delta=delta))
 
-    def _tool_calls(self, index: int, calls: Iterable[ToolCall]) -> None:
+    def _tool_calls(self, index: int, calls: Iterable[ToolCall], signatures: Mapping[str, str]) -> None:
         for call in calls:
             function = call.function or NO_FUNCTION
             delta = pb.ToolCallDelta(
@@ -125,6 +161,7 @@ class StreamEvents(Generic[Event]):
                 id=call.id or "",
                 name=function.name or "",
                 arguments_json=function.arguments_json(),
+                signature=signature_of(call) or signatures.get(call.id or "", ""),
             )
             self._tool_call(delta)
 
@@ -133,10 +170,10 @@ class StreamEvents(Generic[Event]):
         if isinstance(last, pb.StreamChatResponse) and last.HasField("tool_call_delta"):
             piece = last.tool_call_delta
             same = (piece.index, piece.call_index) == (delta.index, delta.call_index)
-            if same and not delta.id and not delta.name:
+            if same and not (delta.id or delta.name or delta.signature):
                 piece.arguments_json += delta.arguments_json
                 return
-        if self._has_tool_calls:
+        if self._is_chat:
             self._events.append(self._kind(tool_call_delta=delta))
 
     def _call_index(self, index: int, call: ToolCall) -> int:

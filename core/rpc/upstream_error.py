@@ -6,7 +6,9 @@ what the provider says is cut.
 
 import re
 
+from core.dialects.canonical import Fault
 from core.dialects.openai.answer import read_fault
+from core.dialects.openai.faults import write_fault
 from core.errors import UpstreamStatus
 from core.routing.reply import Answer
 
@@ -27,6 +29,11 @@ def inside(body: bytes) -> UpstreamStatus:
     """The error that came in an event of a stream or in an answer whose status is 200. body: its JSON."""
     code = read_fault(body).code
     return _error(int(code) if _STATUS.fullmatch(code) else _BAD_GATEWAY, body, None)
+
+
+def failed(fault: Fault) -> UpstreamStatus:
+    """The same for one that was put into the form between all wires."""
+    return _error(fault.status, write_fault(fault), fault.retry_after)
 
 
 def _error(status: int, body: bytes, retry_after: float | None) -> UpstreamStatus:

@@ -8,11 +8,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from core.errors import InvalidArgument
 from core.inputs import passage
+from core.rpc.relay import OPERATIONS
 from core.rpc.times import from_timestamp, to_timestamp
 from core.store.usage import Selection, UsageRow
 from llmrouter.v1 import router_pb2, usage_pb2
 
 _OUTCOME = "OUTCOME"
+_OPERATIONS = {operation: number for number, operation in OPERATIONS.items()}
 
 
 class Spanning(Protocol):
@@ -73,7 +75,7 @@ def to_message(row: UsageRow) -> usage_pb2.UsageRecord:
         user_id=row.user_id,
         credential_id=row.credential_id,
         surface=row.surface,
-        operation=_named(router_pb2.Operation, "OPERATION", row.operation),
+        operation=_OPERATIONS.get(row.operation, router_pb2.OPERATION_UNSPECIFIED),
         requested_model=row.requested_model,
         provider=row.provider,
         model=row.model,

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from facade.app import SURFACES
+from facade.gemini_errors import WORDS
 from facade.openai_errors import KINDS
 from facade.phrases import PHRASES
 from facade.problem import STATUSES, Problem, dumps, from_rpc_error, from_status
@@ -30,7 +31,7 @@ def test_every_reason_of_the_core_has_a_status(reason: str):
     assert 400 <= STATUSES[reason] <= 599
 
 
-@pytest.mark.parametrize("table", [PHRASES, KINDS], ids=["phrases", "gateway"])
+@pytest.mark.parametrize("table", [PHRASES, KINDS, WORDS], ids=["phrases", "gateway", "gemini"])
 def test_every_reason_with_a_status_has_words_in_every_surface(table: dict[str, object]):
     assert set(table) == set(STATUSES)
 

@@ -83,10 +83,13 @@ InferenceFactory = Callable[..., AbstractAsyncContextManager[Inference]]
 
 @asynccontextmanager
 async def serve_inference(
-    database: Database, data_dir: Path, upstream_url: str, clock: FakeClock | None = None, **fields: Any
+    database: Database, data_dir: Path, upstream_url: str, the_clock: Clock | None = None, **fields: Any
 ) -> AsyncGenerator[Inference]:
-    """Starts one. upstream_url: where the provider `upstream` is; fields: of the settings."""
-    clock = clock or FakeClock()
+    """Starts one. upstream_url: where the provider `upstream` is; the_clock: a fake one unless it is another;
+
+    fields: of the settings.
+    """
+    clock: Any = the_clock or FakeClock()
     chosen: dict[str, Any] = {"echo": True, "echo_tokens_per_second": 0.0, **fields}
     settings = Settings(data_dir=data_dir, secret_key=SECRET_KEY, **chosen)
     cipher, ids, health, active, metrics = (
@@ -137,7 +140,7 @@ async def serve_inference(
 def inference_factory(database: Database, openai_upstream: OpenAIUpstream, tmp_path: Path) -> InferenceFactory:
     """Starts one with another clock or other settings: `async with inference_factory(clock=…) as inference`."""
 
-    def start(clock: FakeClock | None = None, **fields: Any) -> AbstractAsyncContextManager[Inference]:
+    def start(clock: Clock | None = None, **fields: Any) -> AbstractAsyncContextManager[Inference]:
         return serve_inference(database, tmp_path / "core", openai_upstream.base_url, clock, **fields)
 
     return start

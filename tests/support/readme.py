@@ -12,6 +12,7 @@ from pathlib import Path
 from core.dialects.anthropic.messages import MESSAGES
 from core.dialects.gemini import generate as gemini
 from core.dialects.openai.chat import COMPLETION, EMBEDDING
+from core.dialects.passthrough import endpoints as passthrough
 from core.dialects.responses.request import RESPONSES
 from core.providers.vendors import VENDORS, Capability, Vendor
 
@@ -24,6 +25,11 @@ _ENDPOINTS = {
     gemini.EMBED: "embeddings",
     RESPONSES: "responses",
     MESSAGES: "messages",
+    passthrough.IMAGE: "images",
+    passthrough.SPEECH: "speech",
+    passthrough.TRANSCRIPTION: "transcripts",
+    passthrough.MODERATION: "moderations",
+    passthrough.RERANK: "rerank",
 }
 
 

@@ -41,8 +41,8 @@ class Router:
 
     @asynccontextmanager
     async def post(self, path: str, body: Any, **options: Any) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Sends a request with the key; body: bytes, or what becomes JSON; options: of aiohttp."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        """Sends a request with the key; body: bytes, a form, or what becomes JSON; options: of aiohttp."""
+        data = body if isinstance(body, bytes | aiohttp.FormData) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
         async with self.session.post(f"{self.site.url}{path}", data=data, headers=headers, **options) as answer:
             yield answer

@@ -6,7 +6,7 @@ import msgspec
 
 from core.dialects.anthropic.arguments import input_of
 from core.dialects.anthropic.finishes import reason_of
-from core.dialects.anthropic.seals import sealed, sealed_call
+from core.dialects.anthropic.seals import ANTHROPIC, sealed, sealed_call, sealed_data
 from core.dialects.anthropic.usage import usage_of
 from core.dialects.canonical import Answer, Chat, Choice, Refusal, Said, Text, Thinking, ToolCall
 from core.dialects.tokens import NO_TOKENS
@@ -37,6 +37,9 @@ def _blocks(part: Said) -> list[dict[str, Any]]:
     match part:
         case Text() | Refusal():
             return [{"type": "text", "text": part.text}] if part.text else []
+        case Thinking() if part.redacted and part.text and part.maker != ANTHROPIC:
+            signature = sealed_data(part.maker, part.id, part.redacted)
+            return [{"type": "thinking", "thinking": part.text, "signature": signature}]
         case Thinking() if part.redacted:
             return [{"type": "redacted_thinking", "data": sealed(part.maker, part.id, part.redacted)}]
         case Thinking():

@@ -4,6 +4,7 @@ The wire has one place for the proof of a thought, and knows one maker. What ano
 stands there under a seal, so that it finds its maker again when the caller sends the conversation back:
 
     llmrouter:gemini:thought_7:CpQB…      maker, id, signature
+    llmrouter:data:openai:rs_1:gAAA…      the same of a thought that is redacted, for all that is told of it
     llmrouter:call::CpQB…                 the signature of the tool call that follows, in a redacted thought
 
 Anthropic's own signatures are base64, which has no colon.
@@ -16,6 +17,7 @@ from core.dialects.canonical import Thinking
 ANTHROPIC: Final = "anthropic"
 SEAL: Final = "llmrouter:"
 _CALL: Final = f"{SEAL}call::"
+_DATA: Final = f"{SEAL}data:"
 
 
 def sealed(maker: str, thought_id: str, proof: str) -> str:
@@ -34,6 +36,11 @@ def opened(proof: str) -> tuple[str, str, str]:
     return maker, thought_id, signature
 
 
+def sealed_data(maker: str, thought_id: str, data: str) -> str:
+    """A redacted thought as the signature of what is told of it."""
+    return _DATA + sealed(maker or "?", thought_id, data).removeprefix(SEAL)
+
+
 def sealed_call(signature: str) -> str:
     """The signature of a tool call, as a redacted thought before it."""
     return _CALL + signature
@@ -46,6 +53,9 @@ def opened_call(data: str) -> str:
 
 def thought(text: str, signature: str) -> Thinking:
     """A thought from the wire."""
+    if signature.startswith(_DATA):
+        maker, thought_id, data = opened(SEAL + signature.removeprefix(_DATA))
+        return Thinking(text=text, redacted=data, id=thought_id, maker=maker)
     maker, thought_id, proof = opened(signature)
     return Thinking(text=text, signature=proof, id=thought_id, maker=maker)
 

@@ -20,7 +20,7 @@ from core.dialects.anthropic.answer_reader import Block, arguments_in, usage_in
 from core.dialects.anthropic.answer_tool import NAME
 from core.dialects.anthropic.faults import Failure, fault_of
 from core.dialects.anthropic.finishes import finish_of
-from core.dialects.anthropic.seals import opened, opened_call
+from core.dialects.anthropic.seals import opened, opened_call, thought
 from core.dialects.anthropic.usage import Usage
 from core.dialects.canonical import (
     NO_JSON,
@@ -183,8 +183,9 @@ class MessageReader:
         if closed is None:
             return []
         if closed.type == "thinking":
-            maker, thought_id, proof = opened(closed.signature)
-            return [ThinkingSigned(proof, id=thought_id, maker=maker)] if proof or thought_id else []
+            signed = thought("", closed.signature)
+            proven = signed.signature or signed.redacted or signed.id
+            return [ThinkingSigned(signed.signature, signed.redacted, signed.id, signed.maker)] if proven else []
         return [_piece(closed, closed.given)] if closed.given else []
 
     def _message_delta(self, event: _Event) -> list[Event]:

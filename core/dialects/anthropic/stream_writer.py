@@ -17,7 +17,7 @@ import msgspec
 from core.dialects.anthropic.arguments import is_object
 from core.dialects.anthropic.faults import write_fault
 from core.dialects.anthropic.finishes import reason_of
-from core.dialects.anthropic.seals import sealed, sealed_call
+from core.dialects.anthropic.seals import ANTHROPIC, sealed, sealed_call, sealed_data
 from core.dialects.anthropic.usage import usage_of
 from core.dialects.canonical import (
     Began,
@@ -137,6 +137,11 @@ class MessageWriter:
         self._delta({"type": "thinking_delta", "thinking": event.text})
 
     def _signed(self, event: ThinkingSigned) -> None:
+        if event.redacted and event.maker != ANTHROPIC and self._open == "thinking":
+            signature = sealed_data(event.maker, event.id, event.redacted)
+            self._delta({"type": "signature_delta", "signature": signature})
+            self._shut()
+            return
         if event.redacted:
             self._close()
             self._whole({"type": "redacted_thinking", "data": sealed(event.maker, event.id, event.redacted)})

@@ -116,7 +116,7 @@ def write_fault(fault: Fault) -> bytes:
     name = fault.kind if known else _NAMES.get(fault.status) or ("INTERNAL" if fault.status >= 500 else _NAMES[400])
     error: dict[str, object] = {"code": fault.status, "message": fault.message, "status": name}
     if fault.retry_after is not None:
-        delay = f"{fault.retry_after:g}s"
+        delay = f"{fault.retry_after:.3f}".rstrip("0").rstrip(".") + "s"
         error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]
     return _encode({"error": error})
 

@@ -41,21 +41,25 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def messages_of(chat: Chat, losses: Losses) -> list[Json]:
     """The messages. Raises InvalidArgument."""
+    names: dict[str, str] = {}
     return [
         said
         for number, message in enumerate(chat.messages)
-        for said in _messages(message, f"messages[{number}]", losses)
+        for said in _messages(message, f"messages[{number}]", names, losses)
     ]
 
 
-def _messages(message: Message, path: str, losses: Losses) -> Iterator[Json]:
+def _messages(message: Message, path: str, names: dict[str, str], losses: Losses) -> Iterator[Json]:
+    """names: of the tools called so far, by the id of the call; those of the message are added."""
     if message.name:
         losses.lose(f"{path}.name", "only roles are told there")
     if message.role == "tool":
         for index, part in enumerate(message.parts):
             if isinstance(part, ToolResult):
-                yield _result(part, f"{path}.content[{index}]", losses)
+                name = part.name or names.get(part.call_id, "")
+                yield _result(part, name, f"{path}.content[{index}]", losses)
         return
+    names.update({part.id: part.name for part in message.parts if isinstance(part, ToolCall) and part.id})
     said = _Said(losses)
     for index, part in enumerate(message.parts):
         said.add(part, f"{path}.content[{index}]")
@@ -63,15 +67,15 @@ def _messages(message: Message, path: str, losses: Losses) -> Iterator[Json]:
         yield said.message("system" if message.role == "developer" else message.role)
 
 
-def _result(result: ToolResult, path: str, losses: Losses) -> Json:
+def _result(result: ToolResult, name: str, path: str, losses: Losses) -> Json:
     said = _Said(losses)
     if result.is_error:
         said.add(Text(_FAILED), path)
     for index, part in enumerate(result.parts):
         said.add(part, f"{path}.content[{index}]")
     message = said.message("tool")
-    if result.name:
-        message["tool_name"] = result.name
+    if name:
+        message["tool_name"] = name
     if result.call_id:
         message["tool_call_id"] = result.call_id
     return message

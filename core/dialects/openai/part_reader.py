@@ -45,7 +45,7 @@ def _image(image: body.ImageUrl | str, mark: CacheMark | None, where: str) -> Im
     url, detail = (image, "") if isinstance(image, str) else (image.url, image.detail or "")
     if url[:5].lower() != "data:":
         return Image(url=url, detail=detail, cache=mark)
-    media_type, data = _data_url(url, f"{where}.url")
+    media_type, data = data_url(url, f"{where}.url")
     return Image(data=data, media_type=media_type, detail=detail, cache=mark)
 
 
@@ -60,11 +60,11 @@ def _document(file: body.File, mark: CacheMark | None, where: str) -> Document:
     if data[:5].lower() != "data:":
         media_type = mimetypes.guess_type(name)[0] or "application/pdf"
         return Document(data=data, media_type=media_type, name=name, cache=mark)
-    media_type, data = _data_url(data, f"{where}.file_data")
+    media_type, data = data_url(data, f"{where}.file_data")
     return Document(data=data, media_type=media_type, name=name, cache=mark)
 
 
-def _data_url(url: str, where: str) -> tuple[str, str]:
+def data_url(url: str, where: str) -> tuple[str, str]:
     """Media type and base64 of a data: URL (RFC 2397). Raises InvalidArgument."""
     head, comma, data = url[5:].partition(",")
     media_type, *options = head.split(";")

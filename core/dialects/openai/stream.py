@@ -75,6 +75,8 @@ class StreamMeter:
         if rest:
             self._tally.keep(rest)
             self._look_for_done(rest)
+        if not self.done and self._is_error(self._tally.kept()):  # behind one there need be no end mark
+            self.done = self.reported_error = True
         return rest
 
     @property
@@ -105,8 +107,11 @@ class StreamMeter:
         tail = data[-40:]
         if _DONE_WORD in tail and _DONE.search(data, max(0, len(data) - 40)) is not None:
             self.done = True
-            said = self._tally.kept()
-            self.reported_error = _FINISH.search(said) is None and not self.finished and _ERROR.search(said) is not None
+            self.reported_error = self._is_error(self._tally.kept())
+
+    def _is_error(self, said: bytes) -> bool:
+        """Whether the stream ended with an error; said: its last events."""
+        return not self.finished and _ERROR.search(said) is not None and _FINISH.search(said) is None
 
     def _take_usage(self, data: bytes) -> bytes:
         """Reads the usage; drops the event that holds it where the caller did not ask for it."""

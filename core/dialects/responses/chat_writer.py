@@ -157,9 +157,12 @@ class _Input:
         return self._items
 
     def _assistant(self, parts: Sequence[Part]) -> None:
+        said = [part for part in parts if isinstance(part, Text | Refusal)]
         content: list[dict[str, Any]] = []
         for part in parts:
             match part:
+                case Text() if len(said) == 1:  # as a text it needs no id, which a list of parts would
+                    self._items.append({"type": "message", "role": "assistant", "content": part.text})
                 case Text():
                     self._into(content, {"type": "output_text", "text": part.text, "annotations": []})
                 case Refusal():
@@ -228,9 +231,7 @@ def _document(part: Document) -> dict[str, Any]:
 
 
 def _image(part: Image) -> dict[str, Any]:
-    made: dict[str, Any] = {"type": "input_image"}
-    if part.detail:
-        made["detail"] = part.detail
+    made: dict[str, Any] = {"type": "input_image", "detail": part.detail or "auto"}  # which is to be said
     if part.file_id:
         made["file_id"] = part.file_id
     else:

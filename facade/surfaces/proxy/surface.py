@@ -1,4 +1,5 @@
-"""The proxy of the cost-control document: OpenAI's API under /proxy/openai, Anthropic's under /proxy/anthropic.
+"""The proxy of the cost-control document: OpenAI's API under /proxy/openai, Anthropic's under /proxy/anthropic,
+Google's under /proxy/google.
 
 A failure is what the document says, `{"detail": "…"}`, and the error object of the API in one, so that
 people and SDKs both understand it.
@@ -6,7 +7,7 @@ people and SDKs both understand it.
 
 from typing import Any
 
-from facade import anthropic_errors, openai_errors
+from facade import anthropic_errors, gemini_errors, openai_errors
 from facade.problem import Problem
 from facade.schema import STRING
 from facade.surface import Schema, Surface
@@ -21,6 +22,15 @@ def _openai(problem: Problem) -> dict[str, Any]:
 
 def _anthropic(problem: Problem) -> dict[str, Any]:
     return {"detail": problem.message, **anthropic_errors.render(problem, _STATUSES)}
+
+
+def _google(problem: Problem) -> dict[str, Any]:
+    return {"detail": problem.message, **gemini_errors.render(problem, _STATUSES)}
+
+
+def _google_event(problem: Problem) -> dict[str, Any]:
+    """Without the detail: the SDKs know an error inside a stream by its first field."""
+    return gemini_errors.render(problem, _STATUSES)
 
 
 def _with_detail(schema: Schema) -> Schema:
@@ -47,5 +57,15 @@ PROXY_ANTHROPIC = Surface(
     title="Proxy of Anthropic's API",
     error_event=anthropic_errors.EVENT,
     request_id=anthropic_errors.REQUEST_ID,
+    statuses=_STATUSES,
+)
+PROXY_GOOGLE = Surface(
+    name="proxy_google",
+    prefix="/proxy/google/",
+    render=_google,
+    error_schema=_with_detail(gemini_errors.SCHEMA),
+    title="Proxy of Google's API",
+    render_event=_google_event,
+    query_key="key",
     statuses=_STATUSES,
 )

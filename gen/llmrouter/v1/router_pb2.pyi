@@ -42,6 +42,17 @@ class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OPERATION_MESSAGES: _ClassVar[Operation]
     OPERATION_COUNT_TOKENS: _ClassVar[Operation]
     OPERATION_RESPONSE: _ClassVar[Operation]
+    OPERATION_GENERATE_CONTENT: _ClassVar[Operation]
+    OPERATION_EMBED_CONTENT: _ClassVar[Operation]
+    OPERATION_EMBED_ONE_CONTENT: _ClassVar[Operation]
+    OPERATION_COUNT_CONTENT_TOKENS: _ClassVar[Operation]
+    OPERATION_IMAGE_GENERATION: _ClassVar[Operation]
+    OPERATION_IMAGE_EDIT: _ClassVar[Operation]
+    OPERATION_SPEECH: _ClassVar[Operation]
+    OPERATION_TRANSCRIPTION: _ClassVar[Operation]
+    OPERATION_TRANSLATION: _ClassVar[Operation]
+    OPERATION_MODERATION: _ClassVar[Operation]
+    OPERATION_RERANK: _ClassVar[Operation]
 ROLE_UNSPECIFIED: Role
 ROLE_SYSTEM: Role
 ROLE_DEVELOPER: Role
@@ -66,6 +77,17 @@ OPERATION_EMBEDDING: Operation
 OPERATION_MESSAGES: Operation
 OPERATION_COUNT_TOKENS: Operation
 OPERATION_RESPONSE: Operation
+OPERATION_GENERATE_CONTENT: Operation
+OPERATION_EMBED_CONTENT: Operation
+OPERATION_EMBED_ONE_CONTENT: Operation
+OPERATION_COUNT_CONTENT_TOKENS: Operation
+OPERATION_IMAGE_GENERATION: Operation
+OPERATION_IMAGE_EDIT: Operation
+OPERATION_SPEECH: Operation
+OPERATION_TRANSCRIPTION: Operation
+OPERATION_TRANSLATION: Operation
+OPERATION_MODERATION: Operation
+OPERATION_RERANK: Operation
 
 class CacheMark(_message.Message):
     __slots__ = ("ttl",)
@@ -334,7 +356,7 @@ class ChatRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., max_completion_tokens: _Optional[int] = ..., n: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., parallel_tool_calls: _Optional[bool] = ..., response_format: _Optional[_Union[ResponseFormat, _Mapping]] = ..., reasoning_effort: _Optional[str] = ..., logprobs: _Optional[bool] = ..., top_logprobs: _Optional[int] = ..., user: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., service_tier: _Optional[str] = ..., reasoning: _Optional[_Union[Reasoning, _Mapping]] = ..., top_k: _Optional[int] = ..., verbosity: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., drop_unsupported: _Optional[bool] = ..., extra_json: _Optional[str] = ...) -> None: ...
 
 class TokenUsage(_message.Message):
-    __slots__ = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "source", "cache_write_1h_tokens", "web_searches")
+    __slots__ = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "source", "cache_write_1h_tokens", "web_searches", "image_input_tokens", "image_output_tokens", "audio_ms", "characters", "partial")
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -345,6 +367,11 @@ class TokenUsage(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     CACHE_WRITE_1H_TOKENS_FIELD_NUMBER: _ClassVar[int]
     WEB_SEARCHES_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_MS_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
@@ -355,7 +382,12 @@ class TokenUsage(_message.Message):
     source: TokenSource
     cache_write_1h_tokens: int
     web_searches: int
-    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., audio_input_tokens: _Optional[int] = ..., audio_output_tokens: _Optional[int] = ..., source: _Optional[_Union[TokenSource, str]] = ..., cache_write_1h_tokens: _Optional[int] = ..., web_searches: _Optional[int] = ...) -> None: ...
+    image_input_tokens: int
+    image_output_tokens: int
+    audio_ms: int
+    characters: int
+    partial: bool
+    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., audio_input_tokens: _Optional[int] = ..., audio_output_tokens: _Optional[int] = ..., source: _Optional[_Union[TokenSource, str]] = ..., cache_write_1h_tokens: _Optional[int] = ..., web_searches: _Optional[int] = ..., image_input_tokens: _Optional[int] = ..., image_output_tokens: _Optional[int] = ..., audio_ms: _Optional[int] = ..., characters: _Optional[int] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Routing(_message.Message):
     __slots__ = ("request_id", "provider", "model", "cost_nanousd")

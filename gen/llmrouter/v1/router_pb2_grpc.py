@@ -102,7 +102,9 @@ class RouterServiceServicer:
     """
 
     def CompleteChat(self, request, context):
-        """Answers a chat completion in one message.
+        """Answers a chat completion in one message. Whichever API the model's provider speaks, all fields are put into it
+        and its whole answer into the response; what it can't do is refused with the field's path, or left out where the
+        request says `drop_unsupported`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,10 @@ class RouterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RouterServiceAsyncStub: ...
     CompleteChat: _grpc.UnaryUnaryMultiCallable[_router_pb2.CompleteChatRequest, _router_pb2.CompleteChatResponse]
-    """Answers a chat completion in one message."""
+    """Answers a chat completion in one message. Whichever API the model's provider speaks, all fields are put into it
+    and its whole answer into the response; what it can't do is refused with the field's path, or left out where the
+    request says `drop_unsupported`.
+    """
     StreamChat: _grpc.UnaryStreamMultiCallable[_router_pb2.StreamChatRequest, _router_pb2.StreamChatResponse]
     """Answers a chat completion as it is made. The first event is `started`, the last `finished`;
     a failure at any point ends the RPC with an error status.
@@ -78,7 +81,10 @@ class RouterServiceAsyncStub(RouterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CompleteChat: _aio.UnaryUnaryMultiCallable[_router_pb2.CompleteChatRequest, _router_pb2.CompleteChatResponse]  # type: ignore[assignment]
-    """Answers a chat completion in one message."""
+    """Answers a chat completion in one message. Whichever API the model's provider speaks, all fields are put into it
+    and its whole answer into the response; what it can't do is refused with the field's path, or left out where the
+    request says `drop_unsupported`.
+    """
     StreamChat: _aio.UnaryStreamMultiCallable[_router_pb2.StreamChatRequest, _router_pb2.StreamChatResponse]  # type: ignore[assignment]
     """Answers a chat completion as it is made. The first event is `started`, the last `finished`;
     a failure at any point ends the RPC with an error status.
@@ -119,7 +125,10 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.CompleteChatRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.CompleteChatResponse, _abc.Awaitable[_router_pb2.CompleteChatResponse]]:
-        """Answers a chat completion in one message."""
+        """Answers a chat completion in one message. Whichever API the model's provider speaks, all fields are put into it
+        and its whole answer into the response; what it can't do is refused with the field's path, or left out where the
+        request says `drop_unsupported`.
+        """
 
     @_abc_1.abstractmethod
     def StreamChat(

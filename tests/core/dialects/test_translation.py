@@ -1,6 +1,7 @@
 """What is the same for all pairs of wires: limits, ids that a provider does not give, and the accounts of a stream."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,15 @@ from core.dialects.table import CALLERS, DIALECTS, PROVIDERS
 from core.dialects.translation import Translation
 
 
-def translation(*, named: int, output_limit: int = 0, refused_above: int | None = None) -> Translation:
-    body = {"model": "m", "max_tokens": named, "messages": [{"role": "user", "content": "Hello!"}]}
+def translation(
+    *,
+    named: int,
+    output_limit: int = 0,
+    refused_above: int | None = None,
+    most_reasoning: int = 0,
+    more: dict[str, Any] | None = None,
+) -> Translation:
+    body = {"model": "m", "max_tokens": named, "messages": [{"role": "user", "content": "Hello!"}], **(more or {})}
     request = DIALECTS[MESSAGES].read_request(MESSAGES, json.dumps(body).encode())
     return Translation(
         request,
@@ -28,7 +36,15 @@ def translation(*, named: int, output_limit: int = 0, refused_above: int | None 
         count_prompt=lambda: 7,
         output_limit=output_limit,
         refused_above=refused_above,
+        most_reasoning=most_reasoning,
     )
+
+
+@pytest.mark.parametrize(("most", "asked"), [(0, "high"), (2000, "low"), (10_000, "medium")])
+def test_thinking_asked_for_by_degree_is_held_to_a_keys_cap(most: int, asked: str):
+    wish: dict[str, Any] = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
+    sent = json.loads(translation(named=64_000, most_reasoning=most, more=wish).body)
+    assert sent["reasoning_effort"] == asked
 
 
 @pytest.mark.parametrize(
@@ -45,7 +61,7 @@ def test_calls_without_ids_get_some_that_are_their_own():
     answer, tokens = translation(named=100).answer(json.dumps(body).encode())
     ids = [block["id"] for block in json.loads(answer)["content"]]
     assert len(set(ids)) == 2
-    assert all(id.startswith("call_") for id in ids)
+    assert all(given.startswith("call_") for given in ids)
     assert (tokens.input, tokens.source) == (7, "counted")
 
 

@@ -322,3 +322,42 @@ def test_a_million_requests_cost_exactly_a_million_times_one_unrounded(price: Pr
 @given(_price_of(_flat_rates), _tokens(), st.integers(0, 10**6))
 def test_more_tokens_never_cost_less(price: Price, tokens: Tokens, more: int) -> None:
     assert price.cost(_sum(tokens, Tokens(input=more, output=more))) >= price.cost(tokens)
+
+
+# What is not paid by the token
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "cost"),
+    [
+        ("whisper-1", Tokens(audio_ms=3_600_000), 360_000_000),  # $0.36 an hour
+        ("whisper-1", Tokens(audio_ms=1), 100),
+        ("whisper-1", NO_TOKENS, 0),
+        ("whisper-1", Tokens(partial=True), None),
+        ("whisper-1", Tokens(input=10, output=10), None),  # paid by the hour, and nobody says how long it was
+        ("tts-1", Tokens(characters=1_000_000), 15 * DOLLAR),
+        ("tts-1", Tokens(input=5), None),
+        ("gpt-4o-mini-tts", Tokens(characters=9), None),  # paid by tokens of which nobody knows the number
+        ("gpt-image-1", Tokens(input=50, image_input=40, output=100, image_output=100), 4_450_000),
+        ("gpt-image-1", Tokens(input=50, output=100, partial=True), None),
+        ("omni-moderation-latest", Tokens(input=500), 0),
+        ("dall-e-3", NO_TOKENS, None),
+    ],
+)
+def test_each_unit_has_its_price(model: str, tokens: Tokens, cost: int | None) -> None:
+    assert prices().cost("main", "openai", model, tokens)[0] == cost
+
+
+def test_what_is_free_is_free_whatever_is_not_known() -> None:
+    assert prices().cost("main", "vllm", "m", Tokens(partial=True)) == (0, "local")
+    overridden = prices(Override("*", "*", flat(1)))
+    assert overridden.cost("main", "openai", "m", Tokens(partial=True)) == (None, "")
+    assert overridden.cost("main", "openai", "m", Tokens(audio_ms=5)) == (None, "")
+
+
+def test_a_price_is_free_only_where_all_of_it_is() -> None:
+    assert flat(0).is_free
+    assert not flat(0, 1).is_free
+    assert not Price("t", FREE, FREE, characters=Rate(1), by_token=False).is_free
+    assert not Price("t", FREE, FREE, audio_ms=Rate(1), by_token=False).is_free
+    assert not Price("t", FREE, FREE, image_output=Rate(1)).is_free

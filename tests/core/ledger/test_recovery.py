@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.dialects.passthrough.endpoints import SPEECH, TRANSCRIPTION
 from core.ledger.journal import Journal
 from core.ledger.prices import Prices
-from core.ledger.record import ANSWERED, LOST
+from core.ledger.record import ANSWERED, LOST, Charge, Holding
 from core.ledger.recovery import recover
 from tests.support.clock import FakeClock
 from tests.support.ledger import NO_LIMIT, closed_in, lines_in, lines_of, opening, progress, record
@@ -47,6 +48,18 @@ def test_what_was_open_is_closed_as_lost_with_what_is_known_of_it(tmp_path: Path
     assert (streaming.request_id, streaming.input_tokens, streaming.output_tokens) == ("streaming", 100, 12)
     assert (streaming.provider, streaming.model, streaming.ttft_us) == ("p", "m2", 77)
     assert (streaming.cost_nanousd, streaming.price_source) == (0, "local")
+
+
+def test_a_lost_file_is_not_counted_as_words(tmp_path: Path):
+    journal = take(tmp_path / "000")
+    journal.open(opening("heard", operation=TRANSCRIPTION, prompt_bytes=25_000_000))
+    journal.open(opening("spoken", operation=SPEECH, prompt_bytes=4000, streamed=True))
+    journal.hold(Holding("spoken", "p", "openai", "tts-1", 60_000_000, "list", [Charge(1, 1, 60_000_000, 60_000_000)]))
+    journal.progress([progress("spoken", 0)])
+    journal.release()
+    heard, spoken = closed_in(lines_of(recovered(tmp_path / "000")))
+    assert (heard.input_tokens, heard.cost_nanousd, heard.token_source) == (0, None, "estimated")
+    assert (spoken.input_tokens, spoken.cost_nanousd, spoken.price_source) == (0, 60_000_000, "list")
 
 
 def test_the_next_recovery_finds_nothing_to_do(tmp_path: Path):

@@ -7,6 +7,7 @@ import pytest
 
 from core.clock import SystemClock
 from core.dialects.openai.chat import CHAT, COMPLETION, EMBEDDING
+from core.dialects.passthrough import endpoints
 from core.dialects.table import PROVIDERS
 from core.errors import ProviderError, StreamInterrupted
 from core.providers.http_upstream import HttpUpstream
@@ -118,5 +119,5 @@ async def test_every_vendor_can_be_asked_for_a_chat(vendor: Vendor):
 async def test_a_type_without_a_row_is_taken_for_the_openai_wire():
     async with Session() as session:
         upstream = HttpUpstream(target("unheard-of", "http://127.0.0.1:9/v1"), session, SystemClock(), {})
-    assert upstream.operations == {CHAT, COMPLETION, EMBEDDING}
+    assert upstream.operations == {CHAT, COMPLETION, EMBEDDING, *endpoints.ALL}
     assert upstream.translates_to == CHAT

@@ -29,3 +29,10 @@ def test_no_value_does_that_would_break_an_http_head(value: str):
 
 def test_their_number_has_a_bound():
     assert len(passed_on(opened(*[("anthropic-beta", str(number)) for number in range(100)]))) == 16
+
+
+def test_the_type_of_a_body_goes_on_where_it_is_a_form():
+    form = ("content-type", "multipart/form-data; boundary=x")
+    assert passed_on(opened(("Content-Type", form[1]))) == [form]
+    for other in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x"):
+        assert passed_on(opened(("content-type", other))) == []

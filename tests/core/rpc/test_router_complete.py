@@ -62,6 +62,7 @@ async def test_a_chat_is_answered_with_everything_that_the_provider_said(
             tool_calls=[pb.ToolCall(id="call_1", name="look", arguments_json='{"a":1}')],
         ),
         finish_reason="tool_calls",
+        stop_reason=pb.STOP_REASON_TOOL_CALLS,
     )
     assert not called.message.HasField("text")
     assert (spoke.index, spoke.message.text, spoke.finish_reason) == (1, "Hi", "stop")

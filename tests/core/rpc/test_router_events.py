@@ -19,6 +19,14 @@ USAGE = pb.StreamChatResponse(usage=pb.TokenUsage(input_tokens=3, output_tokens=
 STARTED = pb.StreamChatResponse(started=pb.StreamStarted(id="c1", model="m", routing=ROUTING))
 
 
+STOP_REASONS = {
+    "stop": pb.STOP_REASON_STOP,
+    "length": pb.STOP_REASON_LENGTH,
+    "tool_calls": pb.STOP_REASON_TOOL_CALLS,
+    "content_filter": pb.STOP_REASON_CONTENT_FILTER,
+}
+
+
 def new() -> "StreamEvents[pb.StreamChatResponse]":
     return StreamEvents(pb.StreamChatResponse, "req_1", Place("main", "small"))
 
@@ -49,7 +57,11 @@ def call(**fields: Any) -> pb.StreamChatResponse:
 
 def finished(*reasons: str) -> pb.StreamChatResponse:
     routing = pb.Routing(request_id="req_1", provider="main", model="small", cost_nanousd=7)
-    return pb.StreamChatResponse(finished=pb.StreamFinished(finish_reasons=reasons, routing=routing))
+    ends = [
+        pb.ChoiceEnd(index=index, finish_reason=reason, stop_reason=STOP_REASONS.get(reason))
+        for index, reason in enumerate(reasons)
+    ]
+    return pb.StreamChatResponse(finished=pb.StreamFinished(finish_reasons=reasons, routing=routing, choices=ends))
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])

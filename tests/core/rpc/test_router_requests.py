@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidArgument, ModelRequired
-from core.rpc.chat_message import ROLES
 from core.rpc.chat_request import chat_body
 from core.rpc.embedding import embedding_body
+from core.rpc.message_check import ROLES
 from core.rpc.text_request import text_body
 from llmrouter.v1 import router_pb2 as pb
 
@@ -71,6 +71,10 @@ def test_every_plain_field_of_a_chat_keeps_its_name_and_value():
         "user": "somebody",
         "metadata": {"a": "1", "b": "2"},
         "service_tier": "flex",
+        "verbosity": "low",
+        "prompt_cache_key": "key",
+        "logit_bias": {"50256": -100, "11": 0.5},
+        "top_k": 40,
     }
     sent = chat(**fields)
     assert {name: sent[name] for name in fields} == fields
@@ -155,6 +159,30 @@ def test_the_form_of_the_answer():
     }
 
 
+def test_the_form_of_the_answer_as_fields():
+    schema = '{"type":"object","properties":{"n":{"maximum":12345678901234567890}}}'
+    form = pb.ResponseFormat(type="json_schema", name="a", description="d", schema_json=schema, strict=True)
+    body = chat_body(pb.ChatRequest(model="m", messages=[HELLO], response_format=form), stream=False)
+    assert json.loads(body)["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "a", "description": "d", "schema": json.loads(schema), "strict": True},
+    }
+    assert schema.encode() in body
+    nameless = chat(response_format=pb.ResponseFormat(type="json_schema", schema_json="{}"))
+    assert nameless["response_format"]["json_schema"] == {"name": "answer", "schema": {}}  # OpenAI asks for a name
+
+
+def test_pictures_and_files_in_place_are_data_urls():
+    parts = [
+        pb.ContentPart(image=pb.ImagePart(data=b"\x00\xff", media_type="image/png", detail="high")),
+        pb.ContentPart(file=pb.FilePart(data=b"%PDF", media_type="application/pdf", filename="a.pdf")),
+    ]
+    assert message(role=pb.ROLE_USER, parts=pb.ContentParts(parts=parts))["content"] == [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AP8=", "detail": "high"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "a.pdf"}},
+    ]
+
+
 def test_extra_json_wins_over_the_typed_fields_and_stays_to_the_letter():
     extra = '{"temperature": 1.0, "big": 123456789012345678901234567890, "top_k": 5, "logit_bias": {"50256": -100}}'
     request = pb.ChatRequest(model="m", messages=[HELLO], temperature=0.25, extra_json=extra)
@@ -218,13 +246,14 @@ def test_every_field_of_an_embed_request():
 
 
 def test_every_field_of_a_request_is_known_to_its_translator():
-    # A field that is added to the protobuf must be added to the tests above, and so to the translators.
+    # A field that is added to the protobuf must be added to the tests above, and so to the translators. Those of a
+    # chat are in test_router_forms.py too.
     tested = {
-        pb.ChatRequest: 22,
-        pb.ChatMessage: 8,
-        pb.ContentPart: 4,
-        pb.ToolCall: 3,
-        pb.Tool: 4,
+        pb.ChatRequest: 28,
+        pb.ChatMessage: 12,
+        pb.ContentPart: 9,
+        pb.ToolCall: 5,
+        pb.Tool: 5,
         pb.TextRequest: 14,
         pb.EmbedRequest: 5,
     }

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from core.rpc import paging
+from core.rpc.relay import OPERATIONS
 from core.store import usage
 from llmrouter.v1 import router_pb2, usage_pb2
 from llmrouter.v1.admin_pb2 import DeleteUserRequest
@@ -180,14 +181,10 @@ async def test_every_outcome_and_operation_has_its_name(core: Core):
         usage_pb2.OUTCOME_LOST,
         usage_pb2.OUTCOME_UNSPECIFIED,
     ]
-    operations = ["chat_completion", "completion", "embedding", ""]
+    operations = [*OPERATIONS.values(), "", "of a later version"]
     await insert(core, *(usage_record(f"op {text}", operation=text) for text in operations))
-    assert [record.operation for record in reversed(await records(core, admin, page_size=4))] == [
-        router_pb2.OPERATION_CHAT_COMPLETION,
-        router_pb2.OPERATION_COMPLETION,
-        router_pb2.OPERATION_EMBEDDING,
-        router_pb2.OPERATION_UNSPECIFIED,
-    ]
+    found = [record.operation for record in reversed(await records(core, admin, page_size=len(operations)))]
+    assert found == [*OPERATIONS, router_pb2.OPERATION_UNSPECIFIED, router_pb2.OPERATION_UNSPECIFIED]
 
 
 async def test_administrators_see_all_records_and_users_their_own(core: Core):

@@ -14,7 +14,7 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 
 from tests.support.openai_upstream import Received
 from tests.support.wires import script
-from tests.support.wires.fake import KEY, WireFake, data_event, need, need_none
+from tests.support.wires.fake import KEY, WireFake, data_event, need, need_none, with_next
 from tests.support.wires.script import TOKENS, Asked, Reply
 from tests.support.wires.shape import faults
 
@@ -29,6 +29,7 @@ USAGE: Final = {
     "output_tokens_details": {"thinking_tokens": TOKENS.reasoning},
     "service_tier": "standard",
 }
+VERSIONS: Final = ("2023-06-01", "2026-10-21")
 _STOPS: Final = {"stop": "end_turn", "length": "max_tokens", "tool": "tool_use"}
 _ERRORS: Final = {
     400: (400, "invalid_request_error"),
@@ -45,7 +46,7 @@ class AnthropicFake(WireFake):
     def checked(self, request: Received) -> dict[str, Any]:
         """The body, with its model and whether it streams in it. Raises Complaint."""
         need(request.headers.get("x-api-key") == KEY, "invalid x-api-key")
-        need(request.headers.get("anthropic-version") == "2023-06-01", "anthropic-version: header is required")
+        need(request.headers.get("anthropic-version") in VERSIONS, "anthropic-version: header is required")
         need(request.path == "/v1/messages", f"there is nothing at {request.path}")
         return request.json
 
@@ -53,13 +54,14 @@ class AnthropicFake(WireFake):
         body = self.checked(request)
         streamed = bool(body.get("stream"))
         need_none(faults(body, MessageCreateParamsStreaming if streamed else MessageCreateParamsNonStreaming))
-        messages = [{**message, "content": _blocks(message["content"])} for message in body["messages"]]
+        messages: list[Any] = [{**message, "content": _blocks(message["content"])} for message in body["messages"]]
         need(messages[0]["role"] == "user", "messages: first message must use the user role")
         _need_good_thinking(body, messages)
         results = _results(messages)
         last = messages[-1]["content"]
         texts = [block["text"] for block in last if block["type"] == "text"]
-        form = (body.get("output_config") or {}).get("format") or {}
+        output: dict[str, Any] = body.get("output_config") or {}
+        form: dict[str, Any] = output.get("format") or {}
         return Asked(
             text="".join(texts),
             streamed=streamed,
@@ -84,7 +86,7 @@ class AnthropicFake(WireFake):
         }
 
     def events(self, said: Reply, request: Received) -> list[bytes]:
-        message = {**self.answer(said, request), "content": [], "stop_reason": None}
+        message: dict[str, Any] = {**self.answer(said, request), "content": [], "stop_reason": None}
         message["usage"] = {**USAGE, "output_tokens": 1, "output_tokens_details": None}
         made = [_event("message_start", message=message)]
         for index, block in enumerate(_content(said)):
@@ -109,11 +111,10 @@ class AnthropicFake(WireFake):
 class AnthropicAtVertexFake(AnthropicFake):
     """Anthropic's models at Vertex AI: the model is in the address, the version in the body."""
 
-    token = "token-1"
     place = f"/v1/projects/p/locations/eu/publishers/anthropic/models/{MODEL}"
 
     def checked(self, request: Received) -> dict[str, Any]:
-        need(request.headers.get("authorization") == f"Bearer {self.token}", "no token, or a wrong one")
+        need(request.headers.get("authorization", "").startswith("Bearer token-"), "no token, or a wrong one")
         body: dict[str, Any] = request.json
         verb = "streamRawPredict" if body.get("stream") else "rawPredict"
         need(request.path == f"{self.place}:{verb}", f"there is nothing at {request.path}")
@@ -127,10 +128,11 @@ def _blocks(content: Any) -> list[Any]:
 
 
 def _need_good_thinking(body: dict[str, Any], messages: list[Any]) -> None:
-    thinking = body.get("thinking") or {}
+    thinking: dict[str, Any] = body.get("thinking") or {}
     if thinking.get("type") == "enabled":
         need(1024 <= thinking["budget_tokens"] < body["max_tokens"], "thinking.budget_tokens is out of bounds")
-        need((body.get("tool_choice") or {}).get("type") not in ("any", "tool"), "thinking may not be forced")
+        choice: dict[str, Any] = body.get("tool_choice") or {}
+        need(choice.get("type") not in ("any", "tool"), "thinking may not be forced")
         need(body.get("temperature", 1) == 1, "temperature may only be set to 1 when thinking is enabled")
     for message in messages:
         for block in message["content"]:
@@ -144,9 +146,9 @@ def _need_good_thinking(body: dict[str, Any], messages: list[Any]) -> None:
 def _results(messages: list[Any]) -> dict[str, str]:
     """City → what its tool said. Results stand at once behind their calls, and before everything else."""
     results: dict[str, str] = {}
-    for message, following in zip(messages, [*messages[1:], {"content": []}], strict=True):
+    for message, following in with_next(messages, {"content": []}):
         calls = {block["id"]: block["input"] for block in message["content"] if block["type"] == "tool_use"}
-        found = [block for block in following["content"] if block["type"] == "tool_result"]
+        found: list[Any] = [block for block in following["content"] if block["type"] == "tool_result"]
         need(found == following["content"][: len(found)], "tool_result blocks must come first")
         need({block["tool_use_id"] for block in found} == calls.keys(), "`tool_use` ids without `tool_result` blocks")
         for block in found:
@@ -190,4 +192,3 @@ def _deltas(block: dict[str, Any], said: Reply) -> list[dict[str, Any]]:
 
 def _event(name: str, **fields: Any) -> bytes:
     return data_event({"type": name, **fields}, name)
-

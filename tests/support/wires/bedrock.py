@@ -8,13 +8,13 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 import base64
 import json
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from tests.support.bedrock_upstream import event, exception
 from tests.support.openai_upstream import Received
 from tests.support.wires import script
-from tests.support.wires.fake import KEY, WireFake, need, need_none
+from tests.support.wires.fake import KEY, WireFake, need, need_none, with_next
 from tests.support.wires.script import TOKENS, Asked, Reply
 
 MODEL: Final = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -43,6 +43,7 @@ class BedrockFake(WireFake):
         body = request.json
         shape: Any = _service().operation_model("Converse").input_shape
         need_none(_faults({"modelId": unquote(model), **body}, shape, ""))
+        need("messages" in body, "messages: is missing")
         messages: list[Any] = body["messages"]
         roles = [message["role"] for message in messages]
         need(roles == ["user", "assistant"] * (len(roles) // 2) + ["user"], "roles must alternate, from user to user")
@@ -50,12 +51,13 @@ class BedrockFake(WireFake):
         need(all(block["text"].strip() for block in blocks if "text" in block), "The text field is blank")
         _need_proofs(blocks)
         last: list[Any] = messages[-1]["content"]
+        config: dict[str, Any] = body.get("toolConfig", {})
         form: dict[str, Any] = body.get("outputConfig", {}).get("textFormat", {})
-        more: dict[str, Any] = body.get("additionalModelRequestFields", {})
+        more: dict[str, dict[str, Any]] = body.get("additionalModelRequestFields", {})
         return Asked(
             text="".join(block.get("text", "") for block in last),
             streamed=verb == "converse-stream",
-            tools=tuple(tool["toolSpec"]["name"] for tool in body.get("toolConfig", {}).get("tools", ())),
+            tools=tuple(tool["toolSpec"]["name"] for tool in config.get("tools", ())),
             results=_results(messages),
             images=tuple(base64.b64decode(block["image"]["source"]["bytes"]) for block in last if "image" in block),
             schema=json.loads(form["structure"]["jsonSchema"]["schema"]) if form else None,
@@ -95,7 +97,13 @@ def _service() -> Any:
     from botocore.loaders import Loader  # here, for the many tests that don't need it
     from botocore.model import ServiceModel
 
-    return ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
+    loader: Any = Loader()
+    return ServiceModel(loader.load_service_model("bedrock-runtime", "service-2"))
+
+
+def output_faults(answer: Any) -> list[str]:
+    """What is wrong with a whole answer by the service's model."""
+    return _faults(answer, _service().operation_model("Converse").output_shape, "")
 
 
 def _faults(value: Any, shape: Any, path: str) -> list[str]:
@@ -108,8 +116,9 @@ def _faults(value: Any, shape: Any, path: str) -> list[str]:
         case "list":
             if not isinstance(value, list):
                 return [f"{path}: must be a list"]
+            items = cast("list[Any]", value)
             return [
-                each for number, item in enumerate(value) for each in _faults(item, shape.member, f"{path}[{number}]")
+                each for number, item in enumerate(items) for each in _faults(item, shape.member, f"{path}[{number}]")
             ]
         case "map":
             return [] if isinstance(value, dict) else [f"{path}: must be an object"]
@@ -133,11 +142,12 @@ def _faults(value: Any, shape: Any, path: str) -> list[str]:
 def _of_structure(value: Any, shape: Any, path: str) -> list[str]:
     if not isinstance(value, dict):
         return [f"{path}: must be an object"]
-    wrong = [f"{path}.{name}: no such field" for name in value if name not in shape.members]
-    wrong += [f"{path}.{name}: is missing" for name in shape.required_members if name not in value]
-    if shape.is_tagged_union and len(value) != 1:
+    fields = cast("dict[str, Any]", value)
+    wrong = [f"{path}.{name}: no such field" for name in fields if name not in shape.members]
+    wrong += [f"{path}.{name}: is missing" for name in shape.required_members if name not in fields]
+    if shape.is_tagged_union and len(fields) != 1:
         wrong.append(f"{path}: must be one of {sorted(shape.members)}")
-    known = {name: inner for name, inner in value.items() if name in shape.members}
+    known = {name: inner for name, inner in fields.items() if name in shape.members}
     return wrong + [
         each for name, inner in known.items() for each in _faults(inner, shape.members[name], f"{path}.{name}")
     ]
@@ -152,9 +162,9 @@ def _need_proofs(blocks: list[Any]) -> None:
 def _results(messages: list[Any]) -> dict[str, str]:
     """City → what its tool said, where the last message has such."""
     results: dict[str, str] = {}
-    for message, following in zip(messages, [*messages[1:], {"content": []}], strict=True):
+    for message, following in with_next(messages, {"content": []}):
         uses = {block["toolUse"]["toolUseId"]: block["toolUse"] for block in message["content"] if "toolUse" in block}
-        found = [block["toolResult"] for block in following["content"] if "toolResult" in block]
+        found: list[Any] = [block["toolResult"] for block in following["content"] if "toolResult" in block]
         need({each["toolUseId"] for each in found} == uses.keys(), "Expected toolResult blocks for each toolUse")
         for each in found:
             results[uses[each["toolUseId"]]["input"]["city"]] = "".join(block["text"] for block in each["content"])

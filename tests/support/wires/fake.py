@@ -1,5 +1,6 @@
 """What the fakes of all wires do alike: complain, understand, answer, break off."""
 
+import base64
 import json
 from abc import abstractmethod
 from typing import Any, Final
@@ -22,6 +23,7 @@ class WireFake(OpenAIUpstream):
     def __init__(self) -> None:
         super().__init__()
         self.complaints: list[str] = []  # what was wrong with requests, for the test to fail with
+        self.shortcuts: list[str] = []  # what is allowed, but would not be needed if nothing had been lost
 
     @property
     def origin(self) -> str:
@@ -74,6 +76,17 @@ def need_none(faults: list[str]) -> None:
     """Raises Complaint for all of them."""
     if faults:
         raise Complaint("; ".join(faults))
+
+
+def with_next(turns: list[Any], nothing: Any) -> list[tuple[Any, Any]]:
+    """Each turn with the one behind it; nothing: what stands behind the last."""
+    return list(zip(turns, [*turns[1:], nothing], strict=True))
+
+
+def image_in(url: str) -> bytes:
+    """The bytes in a data: URL of a PNG. Raises Complaint."""
+    need(url.startswith("data:image/png;base64,"), f"the image is at {url[:40]}")
+    return base64.b64decode(url.partition(",")[2], validate=True)
 
 
 def data_event(payload: Any, name: str = "") -> bytes:

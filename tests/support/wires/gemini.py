@@ -8,13 +8,14 @@ https://ai.google.dev/api/generate-content
 
 import base64
 import json
-from typing import Any, Final, Literal
+import re
+from typing import Any, Final, Literal, Required, cast
 
-from typing_extensions import Required, TypedDict
+from typing_extensions import TypedDict
 
 from tests.support.openai_upstream import Answer, Received, whole
 from tests.support.wires import script
-from tests.support.wires.fake import KEY, WireFake, data_event, need, need_none
+from tests.support.wires.fake import KEY, WireFake, data_event, need, need_none, with_next
 from tests.support.wires.script import TOKENS, Asked, Call, Reply
 from tests.support.wires.shape import faults
 
@@ -22,6 +23,8 @@ MODEL: Final = "gemini-3-pro-preview"
 VECTOR: Final = (0.25, -0.5, 0.125)
 SIGNATURE: Final = "CpQBAY89a18NrTUVsIkhb3Z0aG91Z2h0cw=="
 CALL_SIGNATURE: Final = "CiQBAY89a1dvcmtlcnMgb2YgYSBjYWxsIQ=="
+UNSIGNED: Final = "skip_thought_signature_validator"
+"""What a client says that has lost a signature: https://ai.google.dev/gemini-api/docs/thought-signatures"""
 USAGE: Final = {
     "promptTokenCount": TOKENS.input,
     "cachedContentTokenCount": TOKENS.cached,
@@ -170,7 +173,7 @@ class BatchEmbedContentsRequest(TypedDict):
 class GeminiFake(WireFake):
     """Gemini."""
 
-    key: tuple[str, str] = ("x-goog-api-key", KEY)
+    key_header, key = "x-goog-api-key", KEY
     place = "/v1beta/models/"
 
     def properly(self, request: Received) -> Answer:
@@ -181,18 +184,20 @@ class GeminiFake(WireFake):
         return whole(json.dumps({"embeddings": vectors, "usageMetadata": {"promptTokenCount": TOKENS.input}}).encode())
 
     def understood(self, request: Received) -> Asked:
-        header, value = self.key
-        need(request.headers.get(header) == value, "no key, or a wrong one")
+        need(request.headers.get(self.key_header, "").startswith(self.key), "no key, or a wrong one")
         streamed = request.path.endswith(":streamGenerateContent")
         verb = "streamGenerateContent" if streamed else "generateContent"
         need(request.path == f"{self.place}{MODEL}:{verb}", f"there is nothing at {request.path}")
         need(request.query == ("alt=sse" if streamed else ""), "a stream is asked for with ?alt=sse, and only that")
-        body = request.json
+        body = _camelled(request.json)
         need_none(faults(body, GenerateContentRequest))
         contents: list[Any] = body["contents"]
+        if UNSIGNED in request.body.decode():
+            self.shortcuts.append(UNSIGNED)
         _need_good(contents, body.get("systemInstruction", {"parts": [{"text": ""}]}))
         config: dict[str, Any] = body.get("generationConfig", {})
-        need("responseJsonSchema" not in config or "responseMimeType" in config, "a schema needs its media type")
+        schema = config.get("responseJsonSchema", config.get("responseSchema"))
+        need(schema is None or "responseMimeType" in config, "a schema needs its media type")
         parts: list[Any] = contents[-1]["parts"]
         thinking: dict[str, Any] = config.get("thinkingConfig", {})
         return Asked(
@@ -201,7 +206,7 @@ class GeminiFake(WireFake):
             tools=tuple(each["name"] for tool in body.get("tools", ()) for each in tool["functionDeclarations"]),
             results=_results(contents),
             images=tuple(_image(part["inlineData"]) for part in parts if "inlineData" in part),
-            schema=config.get("responseJsonSchema"),
+            schema=schema,
             thinks=thinking.get("includeThoughts") is True,
             proven=any(part.get("thoughtSignature") == SIGNATURE for content in contents for part in content["parts"]),
         )
@@ -238,8 +243,23 @@ class GeminiFake(WireFake):
 class GeminiAtVertexFake(GeminiFake):
     """Google's models at Vertex AI."""
 
-    key = ("authorization", "Bearer token-1")
+    key_header, key = "authorization", "Bearer token-"
     place = "/v1/projects/p/locations/eu/publishers/google/models/"
+
+
+_OF_URLS: Final = str.maketrans("-_", "+/")  # of base64 both alphabets are taken
+# What is inside of these has names of somebody else's.
+_OPAQUE: Final = frozenset({"args", "response", "parameters", "parametersJsonSchema", "responseJsonSchema"})
+
+
+def _camelled(value: Any) -> Any:
+    """JSON as the reference has it: Google's own clients send some of its names in snake case, which is good too."""
+    if isinstance(value, list):
+        return [_camelled(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    named = {re.sub("_(.)", lambda found: found[1].upper(), name): each for name, each in cast("Any", value).items()}
+    return {name: each if name in _OPAQUE else _camelled(each) for name, each in named.items()}
 
 
 def _need_good(contents: list[Any], system: Any) -> None:
@@ -250,13 +270,12 @@ def _need_good(contents: list[Any], system: Any) -> None:
             said = [name for name in part if name in ("text", "inlineData", "fileData", "functionCall")]
             said += [name for name in part if name == "functionResponse"]
             need(len(said) == 1, f"a part is one of a union: {sorted(part)}")
-            for name in ("thoughtSignature",):
-                base64.b64decode(part.get(name, ""), validate=True)
+            base64.urlsafe_b64decode(part.get("thoughtSignature", ""))
     now = max(number for number, content in enumerate(contents) if _is_said(content))
     for content in contents[now + 1 :]:
         calls = [part for part in content["parts"] if "functionCall" in part]
         need(
-            not calls or calls[0].get("thoughtSignature") == CALL_SIGNATURE,
+            not calls or calls[0].get("thoughtSignature") in (CALL_SIGNATURE, UNSIGNED),
             "Function call is missing a thought_signature in functionCall parts",
         )
 
@@ -268,9 +287,9 @@ def _is_said(content: Any) -> bool:
 def _results(contents: list[Any]) -> dict[str, str]:
     """City → what its tool said, where the last content has such."""
     results: dict[str, str] = {}
-    for content, following in zip(contents, [*contents[1:], {"parts": []}], strict=True):
+    for content, following in with_next(contents, {"parts": []}):
         calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]
-        found = [part["functionResponse"] for part in following["parts"] if "functionResponse" in part]
+        found: list[Any] = [part["functionResponse"] for part in following["parts"] if "functionResponse" in part]
         need(len(calls) == len(found), "the number of function responses must be that of the function calls")
         for call, response in zip(calls, found, strict=True):
             need(call["name"] == response["name"], "a response has its function's name")
@@ -281,7 +300,7 @@ def _results(contents: list[Any]) -> dict[str, str]:
 
 def _image(blob: dict[str, Any]) -> bytes:
     need(blob["mimeType"] == "image/png", "the image is not as it was sent")
-    return base64.b64decode(blob["data"], validate=True)
+    return base64.b64decode(blob["data"].translate(_OF_URLS), validate=True)
 
 
 def _part(**fields: Any) -> dict[str, Any]:

@@ -7,13 +7,14 @@ https://docs.ollama.com/api/chat
 
 import base64
 import json
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Required
 
-from typing_extensions import Required, TypedDict
+from typing_extensions import TypedDict
 
-from tests.support.openai_upstream import Received
+from tests.support.openai_upstream import Answer, Received
 from tests.support.wires import script
-from tests.support.wires.fake import WireFake, need, need_none
+from tests.support.wires.fake import KEY, WireFake, need, need_none
+from tests.support.wires.openai import CompatibleFake
 from tests.support.wires.script import TOKENS, Asked, Reply
 from tests.support.wires.shape import faults
 
@@ -97,7 +98,17 @@ class OllamaFake(WireFake):
 
     stream_type = "application/x-ndjson"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._openai = CompatibleFake()
+        self._openai.complaints = self.complaints
+
+    def properly(self, request: Received) -> Answer:
+        """What Ollama answers; the OpenAI wire beside its own is as everybody has it."""
+        return (self._openai if request.path.startswith("/v1/") else super()).properly(request)
+
     def understood(self, request: Received) -> Asked:
+        need(request.headers.get("authorization") == f"Bearer {KEY}", "no key, or a wrong one")
         need(request.path == "/api/chat", f"there is nothing at {request.path}")
         body = request.json
         need_none(faults(body, ChatRequest))

@@ -15,8 +15,7 @@ from openai.types.responses.response_create_params import (
 
 from tests.support.openai_upstream import Received
 from tests.support.wires import script
-from tests.support.wires.fake import KEY, WireFake, data_event, need, need_none
-from tests.support.wires.openai import image_in
+from tests.support.wires.fake import KEY, WireFake, data_event, image_in, need, need_none
 from tests.support.wires.script import TOKENS, Asked, Reply
 from tests.support.wires.shape import faults
 
@@ -30,6 +29,7 @@ USAGE: Final = {
     "output_tokens_details": {"reasoning_tokens": TOKENS.reasoning},
     "total_tokens": TOKENS.input + TOKENS.output,
 }
+_WISH: Final = "reasoning.encrypted_content"
 _ERRORS: Final = {
     400: ("invalid_request_error", None),
     401: ("invalid_request_error", "invalid_api_key"),
@@ -41,9 +41,13 @@ _ERRORS: Final = {
 class ResponsesFake(WireFake):
     """A provider of the Responses API."""
 
+    key: tuple[str, str] = ("authorization", f"Bearer {KEY}")
+    path = "/v1/responses"
+
     def understood(self, request: Received) -> Asked:
-        need(request.headers.get("authorization") == f"Bearer {KEY}", "no key, or a wrong one")
-        need(request.path == "/v1/responses", f"there is nothing at {request.path}")
+        header, value = self.key
+        need(request.headers.get(header) == value, "no key, or a wrong one")
+        need(request.path == self.path, f"there is nothing at {request.path}")
         body = request.json
         wanted = ResponseCreateParamsStreaming if request.streamed else ResponseCreateParamsNonStreaming
         need_none(faults(body, wanted))
@@ -54,7 +58,7 @@ class ResponsesFake(WireFake):
         form: dict[str, Any] = body.get("text", {}).get("format") or {}
         thoughts = [item for item in items if item.get("type") == "reasoning"]
         need(all(item["encrypted_content"] == ENCRYPTED for item in thoughts), "a thought could not be decrypted")
-        effort = (body.get("reasoning") or {}).get("effort", "none")
+        reasoning: dict[str, Any] = body.get("reasoning") or {}
         return Asked(
             text=last if isinstance(last, str) else "".join(part.get("text", "") for part in last),
             streamed=request.streamed,
@@ -64,7 +68,7 @@ class ResponsesFake(WireFake):
             if isinstance(last, str)
             else tuple(image_in(part["image_url"]) for part in last if part["type"] == "input_image"),
             schema=form.get("schema"),
-            thinks=effort != "none" and "reasoning.encrypted_content" in (body.get("include") or ()),
+            thinks=reasoning.get("effort", "none") != "none" and _WISH in (body.get("include") or ()),
             proven=any(item["id"] == THOUGHT_ID for item in thoughts),
         )
 
@@ -155,7 +159,7 @@ def _items(said: Reply) -> list[dict[str, Any]]:
         items.append({"type": "reasoning", "id": THOUGHT_ID, "summary": summary, "encrypted_content": ENCRYPTED})
     if said.pieces:
         status = "incomplete" if said.stop == "length" else "completed"
-        content = [{"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}]
+        content: list[Any] = [{"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}]
         items.append({"type": "message", "id": "msg_01", "status": status, "role": "assistant", "content": content})
     for call in said.calls:
         fields = {"call_id": call.id, "name": call.name, "arguments": "".join(call.pieces), "status": "completed"}

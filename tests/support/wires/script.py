@@ -155,9 +155,10 @@ def seen(*images: bytes) -> str:
 
 def filled_in(schema: Any) -> Any:
     """A value that a schema allows."""
-    if schema["type"] == "object":
+    kind = schema["type"].lower()  # which Google's own schemas have in capitals
+    if kind == "object":
         return {name: filled_in(inner) for name, inner in schema["properties"].items()}
-    return SAMPLES[schema["type"]]
+    return SAMPLES[kind]
 
 
 def brought(results: Mapping[str, str]) -> str:

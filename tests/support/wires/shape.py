@@ -65,7 +65,7 @@ def _of_an_object(value: Any, wanted: Any, path: str) -> list[str]:
 
 
 def _of_a_union(value: Any, alternatives: Iterable[Any], path: str) -> list[str]:
-    """What is wrong by the alternative that comes closest: of the same kind, of the same `type` or `role`, the least."""
+    """What is wrong by the alternative that comes closest: of its kind, of its `type` or `role`, the least."""
     best: list[str] = []
     best_score: tuple[bool, int, int] | None = None
     for alternative in alternatives:

@@ -62,8 +62,9 @@ def test_errors_for_a_caller(fault: Fault, name: str) -> None:
 
 
 def test_when_to_come_back_is_told() -> None:
-    found = json.loads(write_fault(Fault(429, "x", retry_after=2.5)))["error"]
-    assert found["details"] == [{"@type": _RETRY, "retryDelay": "2.5s"}]
+    for seconds, delay in ((2.5, "2.5s"), (30.0, "30s"), (1_000_000.0, "1000000s")):
+        found = json.loads(write_fault(Fault(429, "x", retry_after=seconds)))["error"]
+        assert found["details"] == [{"@type": _RETRY, "retryDelay": delay}]
 
 
 @given(st.binary(max_size=40) | st.from_regex(rb'\{"error":\{"code":.{0,9},"details":\[.{0,9}\]\}\}', fullmatch=True))

@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.dialects.canonical import Answer, Chat, Document, Event, Finished, Thinking, ToolResult
+from core.dialects.canonical import Answer, Chat, Document, Event, Finished, Image, Thinking, ToolResult
 from core.dialects.losses import Losses
 from core.dialects.responses.answer_reader import read_answer
 from core.dialects.responses.answer_writer import write_answer
@@ -64,9 +64,11 @@ def plain(chat: Chat) -> Chat:
     chat.include_usage = chat.stream
     parts = [part for message in chat.messages for part in message.parts]
     inner = [part for result in parts if isinstance(result, ToolResult) for part in result.parts]
-    for document in [*parts, *inner]:
-        if isinstance(document, Document) and not document.name and (document.data or document.text):
-            document.name = "document.txt" if document.text else "document.pdf"
+    for part in [*parts, *inner]:
+        if isinstance(part, Document) and not part.name and (part.data or part.text):
+            part.name = "document.txt" if part.text else "document.pdf"
+        if isinstance(part, Image):
+            part.detail = part.detail or "auto"
     return chat
 
 

@@ -102,7 +102,7 @@ def test_a_conversation_goes_to_a_provider_in_items_and_is_not_kept_there():
                 "role": "user",
                 "content": [
                     {"type": "input_text", "text": "Look"},
-                    {"type": "input_image", "image_url": "data:image/png;base64,AAEC"},
+                    {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,AAEC"},
                     {"type": "input_file", "file_data": "data:text/plain;base64,YQ==", "filename": "a.txt"},
                 ],
             },
@@ -112,11 +112,7 @@ def test_a_conversation_goes_to_a_provider_in_items_and_is_not_kept_there():
                 "summary": [{"type": "summary_text", "text": "Hm."}],
                 "encrypted_content": "gAAA",
             },
-            {
-                "type": "message",
-                "role": "assistant",
-                "content": [{"type": "output_text", "text": "I do.", "annotations": []}],
-            },
+            {"type": "message", "role": "assistant", "content": "I do."},
             {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a":1}'},
             {
                 "type": "function_call_output",

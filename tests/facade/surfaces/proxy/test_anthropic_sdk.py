@@ -204,12 +204,12 @@ async def test_a_credential_counts_in_any_header(proxy: Proxy, header: str):
         assert answer.status == 200
 
 
-async def test_models_are_listed_that_speak_the_wire(proxy: Proxy):
+async def test_models_of_every_wire_are_listed(proxy: Proxy):
     listed = [model.id async for model in proxy.claude.models.list()]
-    assert listed == [MODEL, "echo", "echo-embedding"]  # the built-in provider speaks it too
-    assert (await proxy.claude.models.retrieve(MODEL)).id == MODEL
+    assert listed == [MODEL, "echo", "echo-embedding", "gpt-test"]  # the last of another wire, for it is translated
+    assert (await proxy.claude.models.retrieve("gpt-test")).id == "gpt-test"
     with pytest.raises(anthropic.NotFoundError):
-        await proxy.claude.models.retrieve("gpt-test")
+        await proxy.claude.models.retrieve("nobody-has-it")
 
 
 async def test_two_streams_at_once_do_not_mix(proxy: Proxy):

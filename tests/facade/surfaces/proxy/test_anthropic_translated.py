@@ -6,10 +6,11 @@ import anthropic
 import pytest
 from anthropic.types import MessageParam, ToolParam
 
+from core.routing.lookup import Route, RouteTarget
 from tests.facade.surfaces.proxy.conftest import Proxy
 from tests.support import openai_upstream as gpt
 from tests.support.anthropic_upstream import MODEL as CLAUDE
-from tests.support.anthropic_upstream import TEXTS
+from tests.support.anthropic_upstream import TEXTS, error
 from tests.support.database import on_sqlite
 from tests.support.openai_upstream import MODEL, OpenAIUpstream
 
@@ -111,3 +112,26 @@ async def test_and_streams_to_it(proxy: Proxy):
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "".join(TEXTS)
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens == 9
+
+
+async def test_a_provider_that_can_not_do_all_of_a_request_leaves_it_to_the_next_of_the_route(
+    proxy: Proxy, openai_upstream: OpenAIUpstream
+):
+    catalog = proxy.router.inference.core.deps.catalog
+    catalog.set_routes([Route("any", (RouteTarget(MODEL), RouteTarget(CLAUDE)))])
+    asked = len(openai_upstream.requests)
+    answer = await proxy.claude.messages.create(model="any", max_tokens=100, messages=MESSAGES, extra_body={"top_k": 5})
+    assert answer.model == CLAUDE
+    assert len(openai_upstream.requests) == asked
+
+
+async def test_a_provider_that_failed_counts_for_more_than_one_that_could_not_be_asked(
+    proxy: Proxy, openai_upstream: OpenAIUpstream
+):
+    catalog = proxy.router.inference.core.deps.catalog
+    catalog.set_routes([Route("any", (RouteTarget(CLAUDE), RouteTarget(MODEL)))])
+    proxy.upstream.always(error("overloaded_error"))
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        await proxy.claude.messages.create(model="any", max_tokens=100, messages=MESSAGES, extra_body={"top_k": 5})
+    assert caught.value.status_code == 529
+    assert len(proxy.upstream.requests) == 2  # and the one that is only busy was asked again
