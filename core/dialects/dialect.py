@@ -75,6 +75,15 @@ class Limited(Protocol):
         ...
 
 
+class WithLimit(Protocol):
+    def __call__(self, request: Request, body: bytes, name: str) -> bytes:
+        """The body for a provider with the request's limit of output in it, where it names none of its own.
+
+        name: what the provider calls it, on a wire where vendors differ.
+        """
+        ...
+
+
 class NewMeter(Protocol):
     def __call__(self, *, hide_usage: bool) -> Meter:
         """A meter for one stream; hide_usage: the usage was asked for by us, not by the caller."""
@@ -94,5 +103,6 @@ class Dialect:
     meter: NewMeter
     first_failure: Callable[[bytes], tuple[int, bytes] | None]
     """The status and the body of the error that a stream begins with, None where it does not."""
+    with_limit: WithLimit | None = None  # where an answer has a length that can be limited
     read_form: ReadForm | None = None  # where its requests may be forms
     stream_type: str = "text/event-stream"  # media type of its streams; "" where any answer is passed on as it comes

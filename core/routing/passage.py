@@ -10,13 +10,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from core.dialects.dialect import Meter
-from core.dialects.gemini import caps as gemini_caps
-from core.dialects.gemini.generate import GENERATE
-from core.dialects.openai.caps import with_limit
 from core.dialects.openai.chat import CHAT
 from core.dialects.request import Request, encode, fields_of
-from core.dialects.responses import caps as responses_caps
-from core.dialects.responses.request import RESPONSES
 from core.dialects.sides import CallerSide, ErrorAnswer, Manner, Unreadable
 from core.dialects.table import CALLERS, COUNTERS, DIALECTS, EMBEDDING_CALLERS, EMBEDDING_PROVIDERS, PROVIDERS
 from core.dialects.tokens import Tokens
@@ -78,12 +73,8 @@ class Unchanged:
         ask_usage = upstream.asks_usage and request.streamed
         self._hide_usage = ask_usage and not request.wants_usage
         self.body = self._dialect.upstream_body(request, candidate.model, ask_usage=ask_usage)
-        if request.output_limit and request.operation == RESPONSES:
-            self.body = responses_caps.with_limit(request, self.body)
-        elif request.output_limit and request.operation == GENERATE:
-            self.body = gemini_caps.with_limit(request, self.body)
-        elif request.output_limit:
-            self.body = with_limit(request, self.body, output_field(upstream.target.type))
+        if request.output_limit and self._dialect.with_limit is not None:
+            self.body = self._dialect.with_limit(request, self.body, output_field(upstream.target.type))
 
     def whole(self, body: bytes) -> tuple[bytes, Tokens]:
         try:
@@ -95,6 +86,8 @@ class Unchanged:
         return self._dialect.meter(hide_usage=self._hide_usage)
 
     def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
+        if status == 400 and self.operation in PROVIDERS:  # as which some report a wrong key, which is not the caller's
+            status = PROVIDERS[self.operation].read_fault(status, body).status
         return ErrorAnswer(status, body, _retry_after(self.operation, status, body, retry_after))
 
     def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:

@@ -54,8 +54,9 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
     return msgspec.structs.replace(request, body=body, fields=fields_of(body))
 
 
-def with_limit(request: Request, body: bytes) -> bytes:
-    """The body for a provider with the request's limit in it, where it names none of its own."""
+def with_limit(request: Request, body: bytes, name: str) -> bytes:
+    """The body for a provider with the request's limit in it, where it names none of its own; name: is one for all."""
+    del name
     if named_output(request):
         return body
     fields = fields_of(camelled(body))

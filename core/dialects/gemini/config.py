@@ -114,8 +114,10 @@ def _described(wanted: Format, losses: Losses) -> msgspec.Raw:
 
 
 def _thinking(chat: Chat, wanted: Reasoning, losses: Losses, manner: Manner) -> ThinkingConfig | None:
-    config = ThinkingConfig(wanted.shown)
     off = wanted.effort == "none" or wanted.budget == 0
+    # Elsewhere thoughts that were asked for come unasked, and with them the proof that the next turn needs.
+    unsaid = wanted.shown is None and not off and (wanted.effort is not None or wanted.budget is not None)
+    config = ThinkingConfig(True if unsaid else wanted.shown)
     if off and always_thinks(chat.model):
         losses.lose("reasoning", "the model always thinks")
     elif wanted.budget is not None:  # every model that thinks takes one, if only for older callers

@@ -33,8 +33,9 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
     return msgspec.structs.replace(request, output_limit=asked or most_output)
 
 
-def with_limit(request: Request, body: bytes) -> bytes:
-    """The body with the request's limit in it, where it names none."""
+def with_limit(request: Request, body: bytes, name: str) -> bytes:
+    """The body with the request's limit in it, where it names none; name: is the same at all vendors."""
+    del name
     if read_number(request.fields.get(MAX_OUTPUT), MAX_OUTPUT) is not None:
         return body
     if MAX_OUTPUT in request.fields:  # as null: written twice, it would be the provider's to choose one

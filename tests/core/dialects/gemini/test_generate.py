@@ -172,5 +172,5 @@ def test_caps() -> None:
 
 def test_a_limit_is_put_in_where_none_is_named() -> None:
     asked = msgspec.structs.replace(request(), output_limit=9)
-    assert json.loads(with_limit(asked, _BODY))["generationConfig"] == {"maxOutputTokens": 9}
-    assert with_limit(asking(maxOutputTokens=3), _BODY) == _BODY
+    assert json.loads(with_limit(asked, _BODY, ""))["generationConfig"] == {"maxOutputTokens": 9}
+    assert with_limit(asking(maxOutputTokens=3), _BODY, "") == _BODY

@@ -112,6 +112,8 @@ def _plain(chat: Chat) -> object:
     """The request in the terms of what the wire does not tell apart."""
     if chat.format is not None and chat.format.kind == "schema":
         chat.format.name = ""
+    if chat.reasoning is not None and chat.reasoning.effort != "none" and chat.reasoning.budget != 0:
+        chat.reasoning.shown = chat.reasoning.shown is not False
     for message in chat.messages:
         for part in message.parts:
             if isinstance(part, ToolResult):

@@ -62,7 +62,7 @@ def test_caps_hold():
     "body", [b'{"model":"m","input":"Hi"}', b'{"model":"m","input":"Hi","max_output_tokens":null}']
 )
 def test_a_limit_goes_into_the_field_of_this_wire(body: bytes):
-    sent = json.loads(with_limit(limited(request(body), 100, 0), body), object_pairs_hook=list)
+    sent = json.loads(with_limit(limited(request(body), 100, 0), body, ""), object_pairs_hook=list)
     assert [value for name, value in sent if name == "max_output_tokens"] == [100]
 
 
