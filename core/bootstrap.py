@@ -19,7 +19,7 @@ from core.clock import Clock, SystemClock
 from core.configured_providers import bring_in_line
 from core.declared_providers import declare_providers
 from core.deps import Deps
-from core.errors import RouterError
+from core.errors import RouterError, Unavailable
 from core.ids import NewId, new_id
 from core.ledger import journal as journals
 from core.ledger.budgets import Budgets
@@ -45,10 +45,12 @@ from core.providers.http_upstream import HttpUpstream
 from core.providers.session import Session
 from core.providers.upstream import Target, Upstream
 from core.routing.active import ActiveCalls
+from core.routing.batches import Batches
 from core.routing.budgeting import Budgeting
 from core.routing.catalog import Catalog
 from core.routing.health import Health
 from core.routing.limiting import Limiter
+from core.routing.objects import Objects
 from core.routing.responses import Responses
 from core.routing.revocation import Revocation
 from core.routing.run import Pipeline
@@ -69,6 +71,7 @@ log = logging.getLogger("llmrouter.core")
 CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT = 5.0, 300.0, 120.0
 _PROBE_SECONDS = 2.0
 _SETTLE_SECONDS = 2.0
+_LAST_WORDS = 0.5  # seconds for callers to be told that their time is up
 _SHIP_AT_END = 10.0  # seconds; what is not shipped by then waits in the journal for the next start
 
 
@@ -151,6 +154,7 @@ class Service:
         if self._worker == 0:
             orphans = Orphans(settings.journal_dir, self._journal.folder, deps.database, self._prices, deps.clock)
             self._background(orphans.watch())
+            self._background(deps.batches.run())
             self._background(Summing(deps.database).run())
             self._background(ResponseExpiry(deps.database, deps.clock, settings.responses_keep).run())
             self._background(Retention(deps.database, deps.clock, settings.usage_retention_days).run())
@@ -166,6 +170,9 @@ class Service:
         self.deps.pipeline.draining = True
         await self._health.enter_graceful_shutdown()
         await self._active.wait_idle(drain)
+        for call in tuple(self._active.all()):
+            call.stop(Unavailable("the service is stopping, and the time for it to finish is over; try again"))
+        await self._active.wait_idle(_LAST_WORDS)
         self._links.close()
         await self._server.stop(grace=0.2)
         await self._active.wait_idle(_SETTLE_SECONDS)  # what was cut off just now settles
@@ -274,6 +281,7 @@ async def build(
             responses=responses,
             budgeting=Budgeting(budgets, prices, settlement),
         )
+        objects = Objects(database, clock, catalog)
         deps = Deps(
             settings=settings,
             clock=clock,
@@ -288,6 +296,8 @@ async def build(
             metrics=metrics,
             pipeline=pipeline,
             responses=responses,
+            objects=objects,
+            batches=Batches(database, clock, objects, pipeline),
             budgets=budgets,
         )
         deps.authenticator.on_change = revocation.changed

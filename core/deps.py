@@ -10,7 +10,9 @@ from core.ledger.budgets import Budgets
 from core.ledger.limits import Limits
 from core.metrics import Metrics
 from core.passwords import Hasher
+from core.routing.batches import Batches
 from core.routing.catalog import Catalog
+from core.routing.objects import Objects
 from core.routing.responses import Responses
 from core.routing.run import Pipeline
 from core.secrets import Cipher
@@ -32,5 +34,7 @@ class Deps:
     limits: Limits
     pipeline: Pipeline
     responses: Responses
+    objects: Objects
+    batches: Batches
     metrics: Metrics = field(default_factory=Metrics)
     budgets: Budgets | None = None  # where no inference runs there are none

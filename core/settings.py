@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+/?", re.IGNORECASE)
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
 
 
@@ -172,6 +173,14 @@ def _list(raw: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in raw.split(",") if part.strip())
 
 
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = _list(raw)
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError("must be origins such as https://app.example.com, parted by commas")
+    return origins
+
+
 def _networks(raw: str) -> tuple[str, ...]:
     networks = _list(raw)
     for network in networks:
@@ -234,7 +243,7 @@ VARIABLES = {
     "LLMROUTER_BOOTSTRAP_TOKEN": ("bootstrap_token", _text),
     "LLMROUTER_REGISTRATION": ("registration", _registration),
     "LLMROUTER_PUBLIC_URL": ("public_url", _url),
-    "LLMROUTER_CORS_ORIGINS": ("cors_origins", _list),
+    "LLMROUTER_CORS_ORIGINS": ("cors_origins", _origins),
     "LLMROUTER_TRUSTED_PROXIES": ("trusted_proxies", _networks),
     "LLMROUTER_ECHO": ("echo", _bool),
     "LLMROUTER_ECHO_TOKENS_PER_SECOND": ("echo_tokens_per_second", _number(0, 1_000_000)),
@@ -281,6 +290,9 @@ def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
                 fields[name] = parse(values[variable])
             except ValueError as error:
                 raise SettingsError(f"{variable}: {error}") from None
+    http, grpc = fields.get("http_addr"), fields.get("grpc_addr")
+    if http is not None and http == grpc and isinstance(http, Address) and http.port:
+        raise SettingsError("LLMROUTER_HTTP_ADDR and LLMROUTER_GRPC_ADDR are the same; two servers need two addresses")
     if bool(fields.get("admin_email")) != bool(fields.get("admin_password")):
         raise SettingsError("LLMROUTER_ADMIN_EMAIL and LLMROUTER_ADMIN_PASSWORD go together; set both or none")
     return Settings(**fields, environ=values)  # pyright: ignore[reportArgumentType] - VARIABLES pairs each field with its parser

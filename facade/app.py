@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from facade import gemini_models, kept_responses
+from facade import gemini_models, kept_responses, provider_objects
 from facade.common_paths import told_apart
 from facade.connection import Server
 from facade.cores import Cores
@@ -83,7 +83,7 @@ INFERENCE_TABLES = (
 )
 
 # What cancelled handlers get to clean up, and what aiohttp must at least be given for it; in seconds.
-_LAST_WORDS, _AT_LEAST = 2.0, 0.05
+_FAREWELL, _LAST_WORDS, _AT_LEAST = 0.5, 2.0, 0.05
 
 
 class Facade:
@@ -117,6 +117,11 @@ class Facade:
             ),
             *usage_events.routes(self.cores, operations),
             *(route for row in OPENAI_MOUNTS for route in kept_responses.routes(self.cores, operations, *row)),
+            *(
+                route
+                for row in OPENAI_MOUNTS
+                for route in provider_objects.routes(self.cores, operations, self.settings, *row)
+            ),
             *(route for row in GEMINI_MOUNTS for route in gemini_models.routes(self.cores, operations, *row)),
             *(route for table in INFERENCE_TABLES for route in table(inference)),
             *operations_routes(self.readiness, self._monitoring, directory),
@@ -147,6 +152,9 @@ class Facade:
         for listening in self._listening:
             listening.close()
         await self._drained(self.settings.drain_timeout, hurry or asyncio.Event())
+        if self.metrics.in_flight:
+            self.relay.give_up()
+            await self._drained(_FAREWELL, asyncio.Event())
         left = ends - time.monotonic() if self.metrics.in_flight == 0 else 0.0
         self._server.pre_shutdown()
         await self._server.shutdown(max(left, _AT_LEAST))  # for answers that are still being written

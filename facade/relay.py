@@ -33,6 +33,7 @@ _MAX_MODEL = 300
 
 # Texts and not Problems: an exception that is raised again and again collects every frame it went through.
 _LOST = "the service was interrupted while it answered; try again"
+_STOPPING = "the service is stopping, and the time for it to finish is over; try again"
 _ABSENT = "the service is not available right now"
 _BROKEN = "the answer could not be passed on"
 _UNKNOWN = "the core does not know this facade: LLMROUTER_SECRET_KEY must be the same for both"
@@ -149,6 +150,12 @@ class Link:
         if self._exchanges.pop(call_id, None) is not None:
             self._batch.frames.add(call_id=call_id).cancel.SetInParent()
             self._flush_soon()
+
+    def give_up(self) -> None:
+        """Ends the calls under way, because the facade ends: their clients are told."""
+        for exchange in list(self._exchanges.values()):
+            self.cancel(exchange.id)
+            exchange.break_off(Problem("UNAVAILABLE", _STOPPING))
 
     async def run(self) -> None:
         """Keeps the stream open for ever."""
@@ -268,6 +275,11 @@ class Relay:
         """Opens the links, in the background."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(link.run()) for link in self.links]
+
+    def give_up(self) -> None:
+        """Ends all calls under way, because the facade ends: their clients are told."""
+        for link in self.links:
+            link.give_up()
 
     async def close(self) -> None:
         """Ends the links; calls that are still under way are cancelled in the core."""

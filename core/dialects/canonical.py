@@ -107,12 +107,28 @@ Said: TypeAlias = Text | Thinking | Refusal | ToolCall
 """What a model can answer."""
 
 
-class Message(msgspec.Struct):
-    """One turn. Results of tools stand in messages of their own, of the role tool, and nothing else does there."""
+class Message(msgspec.Struct, eq=False):
+    """One turn. Results of tools stand in messages of their own, of the role tool, and nothing else does there.
+
+    Two that say the same are equal, wherever they stand.
+    """
 
     role: Role
     parts: list[Part]
     name: str = ""  # of the one who speaks
+    place: str = ""  # where it stands in the caller's body: "messages[3]", "input[6..8]"
+    parts_place: str = ""  # the list of its parts there, "messages[3].content", where that has the same numbers
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return (self.role, self.parts, self.name) == (other.role, other.parts, other.name)
+
+    def ends_at(self, place: str) -> None:
+        """It goes on to there: "input[6]" becomes "input[6..8]"."""
+        head, _, number = place.rpartition("[")
+        first = self.place.rpartition("[")[2].rstrip("]").partition("..")[0]
+        self.place = f"{head}[{first}..{number}" if first != number.rstrip("]") else place
 
 
 # ── What is asked for ─────────────────────────────────────────────────────────────────────────────
@@ -182,9 +198,11 @@ class Chat(msgspec.Struct):
     cache_key: str = ""  # requests with the same shall find the same cache
     others: dict[str, msgspec.Raw] = {}
     """What this form can't say, by its name on the caller's wire ("tools[2]" for a part of a field)."""
+    named: dict[str, str] = {}
+    """Field of this form → its name on the caller's wire, where this request says it under another than most."""
     hints: tuple[str, ...] = ()
-    """Fields of this form that the caller can do without: where a provider can't do them nothing is refused, and
-    the caller is told that they were left out."""
+    """Fields of this form, or names in `others`, that the caller can do without: where a provider can't do them
+    nothing is refused, and the caller is told that they were left out."""
 
 
 # ── What is answered ──────────────────────────────────────────────────────────────────────────────

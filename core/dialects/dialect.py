@@ -103,6 +103,8 @@ class Dialect:
     meter: NewMeter
     first_failure: Callable[[bytes], tuple[int, bytes] | None]
     """The status and the body of the error that a stream begins with, None where it does not."""
+    without_foreign: Callable[[Request, str], Request] | None = None
+    """The request without other makers' thoughts, for a type of vendor; where `upstream_body` does not see to it."""
     with_limit: WithLimit | None = None  # where an answer has a length that can be limited
     read_form: ReadForm | None = None  # where its requests may be forms
     stream_type: str = "text/event-stream"  # media type of its streams; "" where any answer is passed on as it comes

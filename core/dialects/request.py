@@ -42,7 +42,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def fields_of(body: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
-    """A body's fields. Raises InvalidArgument for what is no JSON object."""
+    """A body's fields. Raises InvalidArgument for what is no JSON object, or no text."""
+    text = bytes(body)
+    if not text.isascii():  # fields that are not read go on to a provider as they are
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise InvalidArgument(NOT_UTF8) from None
     try:
         return _decode_fields(body)
     except msgspec.ValidationError:

@@ -29,6 +29,7 @@ class ErrorAnswer(NamedTuple):
     status: int
     body: bytes
     retry_after: float | None = None  # seconds, where the provider says when to come back
+    content_type: str = ""  # "" for that of the provider's answer, or of the way
 
 
 class Unreadable(ValueError):

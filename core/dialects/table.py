@@ -27,6 +27,7 @@ from core.dialects.openai import chat as openai_chat
 from core.dialects.openai import embedding as openai_embedding
 from core.dialects.openai import sides as openai_sides
 from core.dialects.openai.failure import first_failure as openai_failure
+from core.dialects.openai.foreign import without_foreign
 from core.dialects.openai.stream import StreamMeter
 from core.dialects.passthrough import endpoints, stream
 from core.dialects.passthrough import request as passthrough
@@ -45,6 +46,7 @@ OPENAI = Dialect(
     title="OpenAI API",
     read_request=openai_chat.read_request,
     upstream_body=openai_chat.upstream_body,
+    without_foreign=without_foreign,
     limited=openai_caps.limited,
     with_limit=openai_caps.with_limit,
     prompt_tokens=openai_chat.prompt_tokens,

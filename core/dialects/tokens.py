@@ -9,6 +9,7 @@ COUNTED: Final = "counted"
 ESTIMATED: Final = "estimated"
 
 _MOST_TOKENS: Final = 10**9
+_MOST_CREDIBLE: Final = 10**8
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -32,6 +33,14 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 NO_TOKENS: Final = Tokens()
+
+
+def says(*counts: float | None) -> bool:
+    """Whether reported counts say what was used: not where all are nothing, which some vendors send before they know
+    or always, nor where one is more than any model takes or makes. Then it is counted instead."""
+    return any(count is not None and count > 0 for count in counts) and not any(
+        count is not None and count > _MOST_CREDIBLE for count in counts
+    )
 
 
 def reported(tokens: int | None) -> int:

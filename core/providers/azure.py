@@ -20,6 +20,7 @@ from core.providers.wire import OPENAI, ByModel, Wire
 AZURE = replace(OPENAI, key_header="api-key", key_prefix="", listing=None)
 AZURE_DEPLOYMENTS = replace(
     AZURE,
+    has_objects=False,  # they would be beside the deployments
     paths={
         operation: ByModel(f"/{{model}}{OPENAI.paths[operation]}")
         for operation in (CHAT, COMPLETION, EMBEDDING, IMAGE, SPEECH, TRANSCRIPTION, TRANSLATION)

@@ -111,6 +111,7 @@ class EchoUpstream:
     """The provider `echo`."""
 
     asks_usage = True
+    objects = None
     operations = frozenset((*_OPENAI, *ANTHROPIC.paths))
     translates_to = openai_chat.CHAT
 

@@ -18,6 +18,7 @@ from core.dialects.table import PROVIDERS
 from core.errors import ProviderError, RefreshFailed
 from core.providers.declared import understood
 from core.providers.endpoint import Endpoint, address, endpoint
+from core.providers.objects import BATCHES, FILES, ProviderObjects
 from core.providers.proxied import Proxied
 from core.providers.session import Session
 from core.providers.upstream import Reply, Target
@@ -30,6 +31,7 @@ _MAX_MODELS_BYTES = 32 * 1024 * 1024
 _MAX_MODELS = 20_000
 # What a vendor answers that has no list of models, or has it on a wire of its own.
 _NOT_LISTED = frozenset({401, 403, 404, 405, 501})
+_OBJECT_PATHS = ((FILES, Capability.FILES), (BATCHES, Capability.BATCHES))
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 
 
@@ -60,6 +62,7 @@ class HttpUpstream:
         self._models_headers = _headers(vendor, wires[0], "" if self._credential else target.api_key)
         self._proxy = _proxy(address(base_url, ""), environ)
         self._way = self._make_way(address(base_url, ""), session, clock)
+        self.objects = self._make_objects(vendor, base_url)
 
     def _make_way(self, base: URL, session: Session, clock: Clock) -> Way:
         timeout = self.target.connect_timeout
@@ -76,6 +79,20 @@ class HttpUpstream:
             if operation in each.wire.reshaped
         }
         return Reshaped(way, reshaped) if reshaped else way
+
+    def _make_objects(self, vendor: Vendor, base_url: str) -> ProviderObjects | None:
+        paths = {path for path, capability in _OBJECT_PATHS if capability in vendor.capabilities}
+        if not paths or not self._wire.has_objects:
+            return None
+        return ProviderObjects(
+            self._session,
+            self.target,
+            base_url,
+            self._models_headers,
+            paths=frozenset(paths),
+            proxy=self._proxy,
+            credential=self._credential,
+        )
 
     async def send(
         self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False

@@ -8,9 +8,12 @@ Implementations: core/providers/http_upstream.py (every vendor) and core/provide
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.providers.wire import Headers
+
+if TYPE_CHECKING:
+    from core.providers.objects import ProviderObjects
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """An answer larger than this is a provider's fault, not something to keep in memory."""
@@ -71,6 +74,11 @@ class Upstream(Protocol):
     asks_usage: bool  # whether streams must be asked to report their usage
     operations: frozenset[str]  # what it can be asked for: those of the wires that it speaks
     translates_to: str  # the one of them for which a chat on another wire is translated; "" for none
+
+    @property
+    def objects(self) -> "ProviderObjects | None":
+        """Its files and batches; None where it keeps none."""
+        ...
 
     async def send(
         self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False

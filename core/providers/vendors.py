@@ -63,6 +63,8 @@ class Capability(Enum):
     TRANSLATIONS = "translations"  # POST /audio/translations
     MODERATIONS = "moderations"  # POST /moderations
     RERANK = "rerank"  # POST /rerank, which is Cohere's and Jina's
+    FILES = "files"  # /files: upload, list, look at, delete and read; uploads are forms with `file` and `purpose`
+    BATCHES = "batches"  # /batches: create of an uploaded file, list, look at and cancel
     MODELS = "models"  # GET `Vendor.models_path`
 
 
@@ -131,6 +133,7 @@ _SOUND = _LISTENING | {Capability.SPEECH}
 _PICTURES = frozenset({Capability.IMAGES, Capability.IMAGE_EDITS})
 _RERANK = frozenset({Capability.RERANK})
 _OTHERS = _SOUND | _PICTURES | {Capability.MODERATIONS}
+_OBJECTS = frozenset({Capability.FILES, Capability.BATCHES})
 
 VENDORS: tuple[Vendor, ...] = (
     # ── Makers of models ──────────────────────────────────────────────────────────────────────────
@@ -143,7 +146,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="openai",
         docs="https://platform.openai.com/docs/api-reference/chat",
-        capabilities=_ALL | _RESPONSES | _OTHERS,
+        capabilities=_ALL | _RESPONSES | _OTHERS | _OBJECTS,
         output_field="max_completion_tokens",  # the other is refused with its reasoning models
     ),
     Vendor(
@@ -364,7 +367,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="groq",
         docs="https://console.groq.com/docs/openai",
-        capabilities=_CHAT_MODELS | _RESPONSES | _SOUND,
+        capabilities=_CHAT_MODELS | _RESPONSES | _SOUND | _OBJECTS,
     ),
     Vendor(
         # Lists its models as a bare array. Some models report usage in streams unasked, others not.
@@ -595,7 +598,7 @@ VENDORS: tuple[Vendor, ...] = (
         stream_usage=StreamUsage.ASK,
         prices_id="azure",
         docs="https://learn.microsoft.com/en-us/azure/foundry/openai/latest",
-        capabilities=_CHAT | {Capability.COMPLETIONS, Capability.EMBEDDINGS} | _RESPONSES | _OTHERS,
+        capabilities=_CHAT | {Capability.COMPLETIONS, Capability.EMBEDDINGS} | _RESPONSES | _OTHERS | _OBJECTS,
         aliases=("azure-openai", "azure-foundry"),
         output_field="max_completion_tokens",
         wires=(AZURE,),

@@ -44,6 +44,7 @@ class Wire:
     listing: Listing | None = OPENAI_LIST  # how models are listed; None where they can't be
     version: str = ""  # a path with which base URLs end, though they may be given without it
     forms: frozenset[str] = frozenset()  # operations whose bodies may be forms: their requests say what they have
+    has_objects: bool = False  # whether files and batches have their paths here too, where the vendor keeps any
     reshaped: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict[str, Callable[[bytes], bytes]])
     """Operation → what is done to a body on its way out, where the same wire is not quite the same everywhere."""
 
@@ -86,6 +87,7 @@ OPENAI = Wire(
     key_header="Authorization",
     key_prefix="Bearer ",
     forms=endpoints.FORMS,
+    has_objects=True,
 )
 ANTHROPIC = Wire(
     paths={

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.dialects.dialect import Meter
+from core.dialects.reported_error import is_json
 from core.dialects.request import Request
+from core.dialects.sides import ErrorAnswer
 from core.dialects.tokens import NO_TOKENS, Tokens
 from core.errors import ProviderError, UpstreamStatus
 from core.providers.upstream import Reply
 from core.routing.lookup import Candidate
 from core.routing.passage import Passage, passage
 from core.routing.reply import Ask
+from core.routing.scrubbing import scrubbed
 
 _MAX_ERROR_BODY = 256 * 1024
 # What comes before the first event is passed on with it, unless it is more than this.
@@ -70,34 +73,48 @@ async def attempt(candidate: Candidate, request: Request, ask: Ask, created: int
     way = passage(candidate, request, ask, created)
     reply = await upstream.send(way.operation, way.body, ask.headers, model=candidate.model, streamed=request.streamed)
     try:
+        api_key = upstream.target.api_key
         if reply.status != 200:
-            return await _not_ok(reply, way, upstream.target.api_key)
+            return await _not_ok(reply, way, api_key)
         if request.streamed and reply.content_type.startswith(way.stream_type):
             return await _begin(reply, way)
-        return await _whole(reply, way)
+        return await _whole(reply, way, api_key, streamed=request.streamed)
     except BaseException:
         reply.close()
         raise
 
 
 async def _not_ok(reply: Reply, way: Passage, api_key: str) -> Whole:
-    """An error answer, as it came but for our key."""
-    body = await reply.read()
-    if api_key and api_key.encode() in body:
-        body = body.replace(api_key.encode(), b"***")
+    """An error answer, as it came but for our key; of what is no JSON, such as a proxy's page, its status alone."""
+    body = scrubbed(await reply.read(), api_key)
     if len(body) > _MAX_ERROR_BODY:
         body = body[:_MAX_ERROR_BODY]
     if 300 <= reply.status < 400:
         raise ProviderError("the provider answered with a redirect; check its base URL")
-    status, body, retry_after = way.error(reply.status, body, reply.retry_after)
-    content_type = way.content_type or reply.content_type
-    if falls_back(status):
-        raise UpstreamStatus(status=status, body=body, content_type=content_type, retry_after=retry_after)
-    return Whole(status, content_type, _headers(reply, way), body, NO_TOKENS)
+    if reply.status >= 400 and not is_json(body):
+        body = b""
+    return _failed(way.error(reply.status, body, reply.retry_after), reply, way)
 
 
-async def _whole(reply: Reply, way: Passage) -> Whole:
-    body, tokens = way.whole(await reply.read())
+def _failed(failure: ErrorAnswer, reply: Reply, way: Passage) -> Whole:
+    """An error that is the answer. Raises UpstreamStatus where another provider may make it good."""
+    content_type = failure.content_type or way.content_type or reply.content_type
+    if falls_back(failure.status):
+        raise UpstreamStatus(
+            status=failure.status, body=failure.body, content_type=content_type, retry_after=failure.retry_after
+        )
+    return Whole(failure.status, content_type, _headers(reply, way), failure.body, NO_TOKENS)
+
+
+async def _whole(reply: Reply, way: Passage, api_key: str, *, streamed: bool) -> Whole | Begun:
+    """A whole answer; streamed: the caller asked for a stream, which it is made into where that can be done."""
+    body = await reply.read()
+    if (failure := way.reported(body)) is not None:
+        return _failed(failure._replace(body=scrubbed(failure.body, api_key)), reply, way)
+    if streamed and way.stream_type and (made := way.streamed(body)) is not None:
+        first, meter = made
+        return Begun(reply, way.event_type or way.stream_type, _headers(reply, way), first, meter)
+    body, tokens = way.whole(body)
     return Whole(reply.status, way.content_type or reply.content_type, _headers(reply, way), body, tokens)
 
 

@@ -8,19 +8,25 @@ this costs one look into a dictionary.
 
 import msgspec
 
+from core.auth import Principal
 from core.dialects.dialect import Meter
+from core.dialects.openai.caps import MAX_TOKENS
+from core.dialects.openai.chat import CHAT, COMPLETION
+from core.dialects.output_limit import COUNTS
 from core.dialects.request import Request
 from core.errors import BudgetExceeded, Unpriced
 from core.ledger.budgets import Budgets
 from core.ledger.hold import Hold
 from core.ledger.prices import Price, Prices
 from core.ledger.record import Holding
+from core.providers.vendors import output_field
 from core.routing.lookup import Candidate
 from core.routing.settlement import Running, Settlement
 from core.routing.wanted import wanted
 from core.routing.worst_case import SLACK, WorstCase, is_bounded, worst_case
 
 _UNBOUNDED = "what this request costs is not known before it is answered, and a budget caps what may be spent"
+_PAID_LATER = "what a batch costs is not known before it is over, and a budget caps what may be spent"
 _STEP = 512  # bytes of a stream between two counts near its end
 _LEAST_EVENT = 32  # bytes: no event that says anything is smaller, on any wire
 
@@ -41,6 +47,8 @@ class Budgeting:
         """
         request, principal = running.request, running.ask.principal
         assert request is not None
+        if request.operation in COUNTS:  # which cost nothing
+            return request
         accounts = self._budgets.known(principal)
         if accounts is None:
             self._settlement.open(running)
@@ -76,9 +84,19 @@ class Budgeting:
             return request
         if request.streamed:
             running.guard = StreamGuard(case.tokens_for(hold.amount))
-        if case.named or not case.output:
+        if not case.output:
             return request
+        if case.named:
+            return _told(request, case.output, target.type)
         return msgspec.structs.replace(request, output_limit=max(1, case.output_for(hold.amount)))
+
+    async def pay_later(self, principal: Principal) -> None:
+        """Lets work begin that has no bound, where no budget with a hard cap forbids it. Raises Unpriced."""
+        accounts = self._budgets.known(principal)
+        if accounts is None:
+            accounts = await self._budgets.learn(principal)
+        if not principal.allow_unpriced and any(account.budget.hard for account in accounts):
+            raise Unpriced(_PAID_LATER)
 
     async def _grow(self, hold: Hold, case: WorstCase) -> None:
         """Holds more, for a provider that is dearer than the one before."""
@@ -103,6 +121,14 @@ class Budgeting:
                 hold.charges(),
             ),
         )
+
+
+def _told(request: Request, output: int, provider_type: str) -> Request:
+    """The request with a maximum that its provider knows, where it was named under a name that not all know."""
+    if request.operation not in (CHAT, COMPLETION):
+        return request
+    name = MAX_TOKENS if request.operation == COMPLETION else output_field(provider_type)
+    return request if name in request.fields else msgspec.structs.replace(request, output_limit=output)
 
 
 class StreamGuard:

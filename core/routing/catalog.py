@@ -103,6 +103,10 @@ class Catalog:
         self._routes = tuple(routes)
         self._rebuild()
 
+    def upstreams(self) -> Sequence[Upstream]:
+        """The providers that can be called now."""
+        return [p.upstream for p in self._providers.values() if p.upstream is not None]
+
     def candidates(self, model: str) -> tuple[Candidate, ...]:
         """Where a model can be called: a route's alias, exactly so named, or `provider/model`; () for nowhere."""
         return self._lookup.candidates(model)

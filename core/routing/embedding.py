@@ -7,6 +7,7 @@ import msgspec
 from core.dialects.counting import count_text
 from core.dialects.dialect import Meter
 from core.dialects.losses import Losses
+from core.dialects.reported_error import reported_status
 from core.dialects.request import Request
 from core.dialects.sides import ErrorAnswer, Unreadable
 from core.dialects.table import EMBEDDING_CALLERS, EMBEDDING_PROVIDERS
@@ -63,6 +64,15 @@ class TranslatedEmbedding:
         if retry_after is not None:
             fault = msgspec.structs.replace(fault, retry_after=retry_after)
         return ErrorAnswer(fault.status, self._caller.write_fault(fault), fault.retry_after)
+
+    def reported(self, body: bytes) -> ErrorAnswer | None:
+        status = reported_status(body)
+        if status is None:
+            return None
+        return self.error(status or self._provider.read_fault(0, body).status or 502, body, None)
+
+    def streamed(self, body: bytes) -> None:
+        del body  # embeddings never stream
 
     def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
         del first, meter

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 
+from core.auth import Principal
 from core.clock import from_micros
 from core.dialects.counting import estimate_bytes
 from core.dialects.request import Request
 from core.dialects.table import ANTHROPIC, DIALECTS
 from core.errors import RateLimited
 from core.ledger.limit_counters import Counters
-from core.ledger.limits import Limit, Limits
+from core.ledger.limits import MODEL, Limit, Limits
 from core.routing.settlement import Running
 from core.routing.wanted import Wanted, wanted
 
@@ -61,6 +62,15 @@ class Limiter:
             running.ticket = await self._counters.take(limits, _tokens(running, request, limits))
         except RateLimited as error:
             raise _told(running, error) from None
+
+    async def count(self, principal: Principal) -> None:
+        """Lets in and counts what is a request, but asks no model for anything. Raises RateLimited, Unavailable."""
+        if not self._limits.any:
+            return
+        limits = [limit for limit in self._limits.applying(principal, "", "") if limit.scope.kind != MODEL]
+        if limits:
+            ticket = self._counters.take_now(limits, 1) or await self._counters.take(limits, 1)
+            self._counters.leave(ticket, 0)
 
     def leave(self, running: Running) -> None:
         """Gives back what a request has taken; nothing where it took nothing."""

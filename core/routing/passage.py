@@ -6,12 +6,16 @@ it speaks another                     ─► Translated   through core/dialects/
                                          TranslatedEmbedding   core/routing/embedding.py, where embeddings are asked for
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from core.dialects.canonical import Fault
 from core.dialects.dialect import Meter
 from core.dialects.openai.chat import CHAT
+from core.dialects.reported_error import reported_status
 from core.dialects.request import Request, encode, fields_of
+from core.dialects.responses.request import RESPONSES
 from core.dialects.sides import CallerSide, ErrorAnswer, Manner, Unreadable
 from core.dialects.table import CALLERS, COUNTERS, DIALECTS, EMBEDDING_CALLERS, EMBEDDING_PROVIDERS, PROVIDERS
 from core.dialects.tokens import Tokens
@@ -22,11 +26,15 @@ from core.providers.vendors import output_field
 from core.routing.embedding import TranslatedEmbedding, embedding_operation
 from core.routing.lookup import Candidate
 from core.routing.reply import Ask
+from core.routing.scrubbing import scrubbing, secret_of
 from core.routing.typed import TypedChat
 
 DROP_UNSUPPORTED: Final = "x-llmrouter-drop-unsupported"
 """A caller's header: leave out what the provider can't do, instead of refusing the request."""
 _DROPPED = "x-llmrouter-dropped"
+_NO_ANSWER: Final = "the provider's answer was not what its API describes; check its base URL"
+# A response that failed is an object of its wire, with its error in it.
+_RESPONSE: Final = re.compile(rb'"object"\s*:\s*"response"')
 
 
 class Passage(Protocol):
@@ -48,7 +56,21 @@ class Passage(Protocol):
         ...
 
     def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
-        """An error answer as the caller shall have it. retry_after: seconds, where its headers say it."""
+        """An error answer as the caller shall have it. body: b"" for what is no JSON.
+
+        retry_after: seconds, where its headers say it.
+        """
+        ...
+
+    def reported(self, body: bytes) -> ErrorAnswer | None:
+        """The error that came under a status of 200, as the answer that it would have been; None for an answer."""
+        ...
+
+    def streamed(self, body: bytes) -> tuple[bytes, Meter] | None:
+        """A whole answer as the stream that the caller asked for, and its meter, which has seen all of it.
+
+        None where it can't be made into one.
+        """
         ...
 
     def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
@@ -62,13 +84,26 @@ class Unchanged:
     content_type = event_type = ""
     told: tuple[tuple[str, str], ...] = ()
 
-    __slots__ = ("_dialect", "_hide_usage", "_request", "body", "operation", "stream_type")
+    __slots__ = (
+        "_ask",
+        "_candidate",
+        "_created",
+        "_dialect",
+        "_hide_usage",
+        "_request",
+        "body",
+        "operation",
+        "stream_type",
+    )
 
-    def __init__(self, candidate: Candidate, request: Request) -> None:
+    def __init__(self, candidate: Candidate, request: Request, ask: Ask, created: int) -> None:
         upstream = candidate.upstream
+        self._candidate, self._ask, self._created = candidate, ask, created
         self.operation = request.operation
         self._request = request
         self._dialect = DIALECTS[request.operation]
+        if self._dialect.without_foreign is not None:
+            request = self._dialect.without_foreign(request, upstream.target.type)
         self.stream_type = self._dialect.stream_type
         ask_usage = upstream.asks_usage and request.streamed
         self._hide_usage = ask_usage and not request.wants_usage
@@ -83,12 +118,34 @@ class Unchanged:
             raise ProviderError("the provider's answer was not JSON; check its base URL") from error
 
     def meter(self) -> Meter:
-        return self._dialect.meter(hide_usage=self._hide_usage)
+        meter = self._dialect.meter(hide_usage=self._hide_usage)
+        return scrubbing(meter, self._candidate.upstream.target.api_key)
 
     def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
+        if not body and status >= 400:
+            body = _caller(self.operation).write_fault(Fault(status, f"the provider answered {status}"))
+            return ErrorAnswer(status, body, retry_after, "application/json")
         if status == 400 and self.operation in PROVIDERS:  # as which some report a wrong key, which is not the caller's
             status = PROVIDERS[self.operation].read_fault(status, body).status
         return ErrorAnswer(status, body, _retry_after(self.operation, status, body, retry_after))
+
+    def reported(self, body: bytes) -> ErrorAnswer | None:
+        status = reported_status(body)
+        if status is None or (self.operation == RESPONSES and _RESPONSE.search(body) is not None):
+            return None
+        side = PROVIDERS.get(self.operation) or EMBEDDING_PROVIDERS.get(self.operation) or PROVIDERS[CHAT]
+        return self.error(status or side.read_fault(0, body).status or 502, body, None)
+
+    def streamed(self, body: bytes) -> tuple[bytes, Meter] | None:
+        operation = self.operation
+        if operation not in CALLERS or operation not in PROVIDERS:
+            return None
+        try:
+            return _translation(
+                self._candidate, self._request, self._ask, self._created, CALLERS[operation], operation, drop=True
+            ).streamed(body)
+        except (InvalidArgument, Unreadable):  # the caller may know what it is
+            return None
 
     def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
         del meter
@@ -109,30 +166,10 @@ class Translated:
 
         Raises InvalidArgument for what can't be said to the provider.
         """
-        upstream = candidate.upstream
-        self.operation = upstream.translates_to
-        side = PROVIDERS[self.operation]
-        self.stream_type = side.stream_type
-        self._translation = Translation(
-            request,
-            caller or CALLERS[request.operation],
-            side,
-            Manner(
-                vendor=upstream.target.type,
-                output_field=output_field(upstream.target.type),
-                most_output=most_output(candidate.model),
-            ),
-            provider_name=upstream.target.name,
-            model=candidate.model,
-            request_id=ask.request_id,
-            created=created,
-            drop=_drops(ask),
-            ask_usage=upstream.asks_usage and request.streamed,
-            count_prompt=lambda: DIALECTS[request.operation].prompt_tokens(request),
-            output_limit=request.output_limit,
-            refused_above=refused_above(candidate.model),
-            most_reasoning=ask.principal.max_reasoning_tokens,
-        )
+        self.operation = candidate.upstream.translates_to
+        self.stream_type = PROVIDERS[self.operation].stream_type
+        caller = caller or CALLERS[request.operation]
+        self._translation = _translation(candidate, request, ask, created, caller, self.operation, drop=_drops(ask))
         self.body = self._translation.body
         self.told = _told(self._translation.dropped)
 
@@ -140,13 +177,22 @@ class Translated:
         try:
             return self._translation.answer(body)
         except Unreadable as error:
-            raise ProviderError("the provider's answer was not what its API describes; check its base URL") from error
+            raise ProviderError(_NO_ANSWER) from error
 
     def meter(self) -> TranslatedMeter:
         return self._translation.meter()
 
     def error(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
         return self._translation.fault(status, body, retry_after)
+
+    def reported(self, body: bytes) -> ErrorAnswer | None:
+        return self._translation.reported(body)
+
+    def streamed(self, body: bytes) -> tuple[bytes, Meter] | None:
+        try:
+            return self._translation.streamed(body)
+        except Unreadable as error:
+            raise ProviderError(_NO_ANSWER) from error
 
     def first_failure(self, first: bytes, meter: Meter) -> ErrorAnswer | None:
         assert isinstance(meter, TranslatedMeter)
@@ -179,7 +225,7 @@ def passage(candidate: Candidate, request: Request, ask: Ask, created: int) -> P
         if ask.typed.beyond or request.operation not in candidate.upstream.operations:
             return Typed(candidate, request, ask, created, ask.typed)
     if request.operation in candidate.upstream.operations:
-        return Unchanged(candidate, request)
+        return Unchanged(candidate, request, ask, created)
     if request.operation in EMBEDDING_CALLERS and embedding_operation(candidate):
         way = TranslatedEmbedding(candidate, request, drop=_drops(ask))
         way.told = _told(way.dropped)
@@ -194,6 +240,49 @@ def can_translate(candidate: Candidate, operation: str) -> bool:
     if operation in EMBEDDING_CALLERS:
         return bool(embedding_operation(candidate))
     return (operation in CALLERS or operation in COUNTERS) and candidate.upstream.translates_to in PROVIDERS
+
+
+def _translation(
+    candidate: Candidate,
+    request: Request,
+    ask: Ask,
+    created: int,
+    caller: CallerSide,
+    operation: str,
+    *,
+    drop: bool,
+) -> Translation:
+    """A request put for a candidate that is asked for `operation`. Raises InvalidArgument."""
+    upstream = candidate.upstream
+    return Translation(
+        request,
+        caller,
+        PROVIDERS[operation],
+        Manner(
+            vendor=upstream.target.type,
+            output_field=output_field(upstream.target.type),
+            most_output=most_output(candidate.model),
+        ),
+        provider_name=upstream.target.name,
+        model=candidate.model,
+        request_id=ask.request_id,
+        created=created,
+        drop=drop,
+        ask_usage=upstream.asks_usage and request.streamed,
+        count_prompt=lambda: DIALECTS[request.operation].prompt_tokens(request),
+        output_limit=request.output_limit,
+        refused_above=refused_above(candidate.model),
+        most_reasoning=ask.principal.max_reasoning_tokens,
+        secret=secret_of(upstream.target.api_key),
+    )
+
+
+def _caller(operation: str) -> CallerSide:
+    """A wire's caller's side, for its errors; OpenAI's for those that have none."""
+    dialect = DIALECTS[operation]
+    return CALLERS.get(operation) or next(
+        (side for other, side in CALLERS.items() if DIALECTS[other] is dialect), CALLERS[CHAT]
+    )
 
 
 def _retry_after(operation: str, status: int, body: bytes, retry_after: float | None) -> float | None:

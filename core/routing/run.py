@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
+from core.auth import Principal
 from core.clock import Clock, micros
 from core.dialects.request import Request
 from core.dialects.responses.request import RESPONSES
@@ -29,6 +30,7 @@ from core.errors import (
     Unpriced,
     UpstreamStatus,
 )
+from core.ledger.record import UsageRecord
 from core.metrics import Metrics
 from core.routing.active import ActiveCalls, Call, uncancel
 from core.routing.attempt import Begun, Whole, attempt, try_again
@@ -142,6 +144,22 @@ class Pipeline:
         now = micros(self._clock.now())
         self._settlement.hung_up(Running(ask, call, self._clock.monotonic(), now, requested_model=model))
 
+    async def admit(self, principal: Principal) -> None:
+        """Lets a call in that is no inference, and counts it as a request. Raises RateLimited, Unavailable."""
+        if self.draining:
+            raise Unavailable("the service is stopping; try again")
+        if self._limiter is not None:
+            await self._limiter.count(principal)
+
+    async def pay_later(self, principal: Principal) -> None:
+        """Lets work begin whose cost has no bound. Raises Unpriced, DatabaseError."""
+        if self._budgeting is not None:
+            await self._budgeting.pay_later(principal)
+
+    def account(self, record: UsageRecord) -> None:
+        """Accounts for work that was not done on this way. Of records of one id the first is kept."""
+        self._settlement.account(record)
+
     async def note_progress(self) -> None:
         """Notes in the journal how far every stream is, once a second, for ever."""
         while True:
@@ -246,11 +264,16 @@ class Pipeline:
         target, call = candidate.upstream.target, running.call
         running.candidate = candidate
         running.attempts += 1
+        running.asked_at = self._clock.monotonic()
         call.expect(target.first_byte_timeout)
         try:
             outcome = await attempt(candidate, request, running.ask, running.created_at // 1_000_000)
             _refuse_unusable(running.ask, outcome)
+        except InvalidArgument:  # it was not asked
+            running.attempts, running.asked_at = running.attempts - 1, None
+            raise
         except ProviderError as error:
+            running.asked_at = None
             self._note_failure(candidate, error)
             raise
         except asyncio.CancelledError:

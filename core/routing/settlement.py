@@ -37,6 +37,7 @@ from core.routing.failure_log import FailureLog
 from core.routing.keeping import Keeping
 from core.routing.lookup import Candidate
 from core.routing.reply import Ask
+from core.routing.unanswered import unanswered
 from core.routing.wanted import Wanted
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Running:
     opened: bool = False  # whether the journal tells of it
     wanted: Wanted | None = None  # once it was read
     attempts: int = 0
+    asked_at: float | None = None  # monotonic seconds, while a provider works at it; also after it was given up
     first_byte: float | None = None  # monotonic seconds, of a stream
     meter: Meter | None = None  # of a stream
     settled: bool = False
@@ -163,6 +165,11 @@ class Settlement:
         else:
             self._close(running, HANG_UP_STATUS, HUNG_UP, Cancelled.reason, self._so_far(running))
 
+    def account(self, record: UsageRecord) -> None:
+        """Notes the record of work that was done elsewhere."""
+        self._journal.close(record)
+        self._metrics.closed(record)
+
     def abandoned(self, ask: Ask, created_at: int, model: str) -> None:
         """Settles a request of which only its caller knows."""
         call = Call(ask.request_id, ask.principal, 0.0)
@@ -189,11 +196,16 @@ class Settlement:
     def _so_far(self, running: Running) -> Tokens:
         """What an incomplete request used: what the stream had brought, and its prompt with it.
 
-        Where no byte of an answer came, nothing is known to have been used.
+        Of one that a provider was working at, and of which nothing had come, that is an estimate.
         """
-        if running.meter is None or running.request is None:
+        if running.request is None:
             return NO_TOKENS
-        return running.meter.tokens(prompt_tokens(running.request))
+        if running.meter is not None:
+            return running.meter.tokens(prompt_tokens(running.request))
+        if running.asked_at is None or running.candidate is None:
+            return NO_TOKENS
+        seconds = self._clock.monotonic() - running.asked_at
+        return unanswered(running.request, running.candidate.model, running.wanted, seconds)
 
     def _close(self, running: Running, status: int, outcome: str, reason: str, tokens: Tokens) -> int | None:
         if running.settled:

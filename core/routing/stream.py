@@ -163,7 +163,8 @@ class Streamed:
         if self._meter.reported_error:  # the caller has it as the provider said it
             self._settlement.failed(running, StreamInterrupted())
             return
-        self.tokens = self._meter.usage or self._meter.tokens(prompt_tokens(running.request))
+        # The prompt is counted only where nobody has reported it.
+        self.tokens = self._meter.tokens(0 if self._meter.usage is not None else prompt_tokens(running.request))
         self.cost_nanousd = self._settlement.answered(running, self.status, self.tokens)
 
     def _end(self, *, complete: bool = False) -> None:

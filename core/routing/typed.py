@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from core.dialects.canonical import Answer, Chat, Event
+from core.dialects.losses import named
 from core.dialects.openai.faults import write_fault
 from core.dialects.request import Request
 from core.dialects.sides import CallerSide, StreamWriter
@@ -51,6 +52,7 @@ class TypedChat:
     def side(self, chat: Chat, names: Mapping[str, str]) -> CallerSide:
         """The caller's side of an attempt that is translated."""
         self.translated = True
+        chat.others = {named(name, names): raw for name, raw in chat.others.items()}
 
         def read_chat(_: Request) -> Chat:
             return chat

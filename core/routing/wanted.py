@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from core.dialects.openai.caps import OUTPUT_NAMES
-from core.dialects.output_limit import choices, has_output, named_output
+from core.dialects.output_limit import OWN_NAMES, choices, has_output, named_beside, named_output
 from core.dialects.request import Request
 
 _GEMINI = "generationConfig"  # which has both in it
@@ -17,6 +17,7 @@ class Wanted(NamedTuple):
 
     named: int | None  # None where the request names no maximum
     choices: int  # 0 where no answer is made of tokens
+    beside: int = 0  # under names that the provider may know or not
 
 
 _NOTHING = Wanted(0, 0)
@@ -27,9 +28,13 @@ def wanted(request: Request) -> Wanted:
     if not has_output(request):
         return _NOTHING
     fields = request.fields
-    names, named = _NAMES.intersection(fields), None
+    names, named, beside = _NAMES.intersection(fields), None, 0
     if names:
         # Mostly it is one name with a plain number; the rest is judged where all of it is known.
-        text = bytes(fields[next(iter(names))]) if len(names) == 1 else b""
-        named = int(text) if text.isdigit() and len(text) <= _DIGITS else named_output(request)
-    return Wanted(named, 1 if _COUNTS.isdisjoint(fields) else choices(request))
+        name = next(iter(names))
+        text = bytes(fields[name]) if len(names) == 1 and name in OWN_NAMES.get(request.operation, ()) else b"0"
+        if text.isdigit() and len(text) <= _DIGITS and text != b"0":
+            named = int(text)
+        else:
+            named, beside = named_output(request), named_beside(request)
+    return Wanted(named, 1 if _COUNTS.isdisjoint(fields) else choices(request), beside)

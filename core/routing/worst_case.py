@@ -6,6 +6,8 @@
 The true cost is nearly always far below; the difference is free again when the request is settled.
 """
 
+import re
+
 import msgspec
 
 from core.dialects.gemini.generate import GENERATE
@@ -29,6 +31,8 @@ _TOOLS = 1024  # what vendors say to a model beside the tools that it may call
 _ATTACHED = 65_536  # the most that a picture or a file costs of which only the address is in the body
 _SEARCHES = 10  # that a model makes for one answer; most requests say how many, and hardly any allows more
 _FOUND = 200_000  # tokens of what they find
+# Letters written as \\u0061: no encoder does that. A quotation mark and a backslash have to be escaped.
+_NEEDLESS = re.compile(rb"\\u00(2[013-9a-fA-F]|[3467][0-9a-fA-F]|5[0-9abd-fABD-F])")
 _ATTACHMENTS = (b'"image_url"', b'"file"', b'"image"', b'"document"', b'"file_url"', b'"fileUri"', b'"file_uri"')
 # Tools of the Gemini wire that bring what they find to the prompt.
 _GOOGLES = (b'"googleSearch', b'"google_search', b'"googleMaps', b'"google_maps', b'"urlContext', b'"url_context')
@@ -102,36 +106,48 @@ def worst_case(request: Request, price: Price, model: str, asked: Wanted) -> Wor
         return WorstCase(input_cost, 0, 1, 0, True, input_cost)
     output = asked.named
     if output is None:
-        output = min(most_output(model), request.output_limit or most_output(model))
+        if asked.beside:  # which the provider is told under a name that it knows
+            output = request.output_limit
+        else:
+            output = min(most_output(model), request.output_limit or most_output(model))
+    if asked.beside > output:
+        output = asked.beside
     rate = price.output.at(size) if plain else _output_rate(price, request, size)
     most = input_cost + (cost_at_most(output * asked.choices + SLACK, rate) if output else 0)
-    return WorstCase(input_cost, rate, asked.choices, output, asked.named is not None, most)
+    return WorstCase(input_cost, rate, asked.choices, output, asked.named is not None or asked.beside > 0, most)
 
 
 def _input_bound(request: Request, price: Price, plain: bool) -> int:
-    body, fields = request.body, request.fields
-    bound, window = len(body) + _FRAME, price.context_window
+    body, fields = _unescaped(request.body), request.fields
+    bound, window = len(request.body) + _FRAME, price.context_window
+    if not plain and ("mcp_servers" in fields or "cachedContent" in fields or "cached_content" in fields):
+        return max(bound, window or 0) + _FOUND
     if not plain and ("tools" in fields or "functions" in fields or "web_search_options" in fields):
         bound += _TOOLS
-        if b'"web_search' in body:  # its findings come to the prompt, more than once
+        if b'"web_search' in body or b'"web_fetch' in body:  # its findings come to the prompt, more than once
             return max(bound, window or 0) + _FOUND
         if request.operation == GENERATE and any(mark in body for mark in _GOOGLES):
             return max(bound, window or 0) + _FOUND
         if request.operation == RESPONSES and any(mark in body for mark in _HOSTED):
             return max(bound, window or 0) + _FOUND
-    if request.operation == RESPONSES:  # a prompt, or files, that lie at the provider
-        bound += _ATTACHED * body.count(b'"file_id"')
-        if "prompt" in fields:
-            return max(bound, window or 0) + _FOUND
+    if request.operation == RESPONSES and "prompt" in fields:  # which lies at the provider
+        return max(bound, window or 0) + _FOUND
+    if body.count(b"[") > 1 or "messages" not in fields:
+        bound += _FOUND * body.count(b'"file_id"')  # likewise, and of any size
     # With one list, which is that of the messages, each of these is a text.
     if (body.count(b"[") > 1 or "messages" not in fields) and b"http" in body:
         bound += _ATTACHED * sum(map(body.count, _ATTACHMENTS))
     return bound if window is None or bound < window else window
 
 
+def _unescaped(body: bytes) -> bytes:
+    """The body without escapes that nothing needs, which would hide what is looked for."""
+    return _NEEDLESS.sub(lambda found: bytes.fromhex(found[1].decode()), body) if b"\\u00" in body else body
+
+
 def _searches(price: Price, request: Request, size: int) -> int:
     """What a provider's own searches may cost."""
-    if price.web_search is None or b'"web_search' not in request.body:
+    if price.web_search is None or b'"web_search' not in _unescaped(request.body):
         return 0
     return cost_at_most(_SEARCHES, price.web_search.at(size))
 
@@ -140,10 +156,12 @@ def _input_rate(price: Price, request: Request, size: int) -> int:
     rate = price.input.at(size)
     if price.cache_write is not None:
         rate = max(rate, price.cache_write.at(size))
-    if price.cache_write_1h is not None and b'"1h"' in request.body:
+    if price.cache_write_1h is not None and b'"1h"' in _unescaped(request.body):
         rate = max(rate, price.cache_write_1h.at(size))
-    if price.audio_input is not None and (b'"input_audio"' in request.body or b'"audio/' in request.body):
-        rate = max(rate, price.audio_input.at(size))
+    if price.audio_input is not None:
+        body = _unescaped(request.body)
+        if b'"input_audio"' in body or b'"audio/' in body:
+            rate = max(rate, price.audio_input.at(size))
     return rate
 
 

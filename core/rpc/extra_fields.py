@@ -38,7 +38,7 @@ def put_over(chat: Chat, extra_json: str) -> frozenset[str]:
     said = {
         name
         for name in Chat.__struct_fields__
-        if name not in ("model", "messages", "others") and getattr(found, name) != getattr(_PLAIN, name)
+        if name not in ("model", "messages", "others", "hints") and getattr(found, name) != getattr(_PLAIN, name)
     }
     taken = said | named.intersection(Chat.__struct_fields__) - {"others"}
     for name in taken:

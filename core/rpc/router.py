@@ -13,6 +13,7 @@ from core.rpc.chat_request import chat_body
 from core.rpc.completion_response import chat_response, read_answer, text_response
 from core.rpc.embedding import embed_response, embedding_body, read_embeddings
 from core.rpc.inference import Inference, deliver
+from core.rpc.objects import ObjectMethods
 from core.rpc.relay import OPERATIONS
 from core.rpc.responses import ResponseMethods
 from core.rpc.stream_events import StreamEvents
@@ -29,7 +30,7 @@ def add(server: grpc.aio.Server, deps: Deps) -> str:
     return pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 
 
-class RouterService(ResponseMethods, router_pb2_grpc.RouterServiceServicer):
+class RouterService(ResponseMethods, ObjectMethods, router_pb2_grpc.RouterServiceServicer):
     """Runs inference."""
 
     def __init__(self, deps: Deps) -> None:

@@ -25,6 +25,11 @@ def answered(answer: Answer) -> UpstreamStatus:
     return _error(answer.status, answer.body, float(retry_after) if retry_after.isdigit() else None)
 
 
+def mirrored(error: UpstreamStatus) -> UpstreamStatus:
+    """The error for an answer of which only status and body are known."""
+    return _error(error.status, error.body, error.retry_after)
+
+
 def inside(body: bytes) -> UpstreamStatus:
     """The error that came in an event of a stream or in an answer whose status is 200. body: its JSON."""
     code = read_fault(body).code

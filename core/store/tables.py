@@ -5,6 +5,7 @@ users ─┬─ credentials      sessions, API keys, tokens and virtual keys: on
        ├─ conversations ── messages
        ├─ goals, personas
        ├─ stored_responses ── stored_items
+       ├─ provider_objects      files and batches that lie at providers
        └┄ usage_records    (no foreign key: accounts outlive whom they speak of)
 providers ── model_entries, model_lists
 budgets ┄ balances ┄ leases, ledger_entries, budget_events    (no foreign keys, for the same reason)
@@ -542,4 +543,23 @@ stored_items = sa.Table(
         ["user_id", "response_id"], ["stored_responses.user_id", "stored_responses.id"], ondelete="CASCADE"
     ),
     sa.Index(None, "user_id", "response_id"),
+)
+
+provider_objects = sa.Table(
+    "provider_objects",
+    metadata,
+    sa.Column[int]("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("id", sa.String(80), primary_key=True),  # the provider's
+    sa.Column("kind", sa.String(16), nullable=False),  # core/store/provider_objects.py
+    sa.Column("provider_id", sa.BigInteger, nullable=False),  # no foreign key: a batch is accounted for without it
+    sa.Column("provider", sa.String(100), nullable=False),  # its name, for the record
+    sa.Column("purpose", sa.String(100), nullable=False),  # of a file
+    sa.Column("credential_id", sa.BigInteger, nullable=False),  # with which it was made; and so on for the record
+    sa.Column("surface", sa.String(32), nullable=False),
+    sa.Column("project", sa.String(200), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, index=True),  # of a batch: when to look at it again; absent once it has its record
+    sa.Column("body", sa.Text, nullable=False),  # its JSON, as last seen; "" where nobody has looked yet
+    sa.UniqueConstraint("provider_id", "id"),
+    sa.Index(None, "user_id", "kind", "created_at"),
 )

@@ -43,6 +43,7 @@ GOOD: dict[str, tuple[str, Any]] = {
 }
 
 BAD = [
+    ("LLMROUTER_CORS_ORIGINS", "https://a.example,notaurl"),
     ("LLMROUTER_HTTP_ADDR", "8080"),
     ("LLMROUTER_HTTP_ADDR", "127.0.0.1:65536"),
     ("LLMROUTER_GRPC_ADDR", "localhost:grpc"),
@@ -104,6 +105,11 @@ def test_a_misspelt_setting_is_refused():
 
 def test_other_peoples_variables_are_none_of_our_business():
     assert load({"HTTP_ADDR": "?", "MY_LLMROUTER_THING": "?"}).environ["HTTP_ADDR"] == "?"
+
+
+def test_two_servers_do_not_share_an_address():
+    with pytest.raises(SettingsError, match="the same"):
+        load({"LLMROUTER_HTTP_ADDR": "127.0.0.1:9000", "LLMROUTER_GRPC_ADDR": "127.0.0.1:9000"})
 
 
 @pytest.mark.parametrize("missing", PAIR)

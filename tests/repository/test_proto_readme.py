@@ -4,16 +4,22 @@ The lines are written for grpcurl, which is not a Python package. Here they are 
 stand, with a `grpcurl` that hands its arguments to `buf curl`: the same protocol and reflection.
 """
 
+import asyncio
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from llmrouter.v1 import account_pb2, admin_pb2, conversation_pb2, router_pb2, usage_pb2, workspace_pb2
+from tests.support.objects_upstream import ObjectsUpstream
+from tests.support.openai_upstream import listening
 from tests.support.service import Service, StartService
 
 README = Path(__file__).parents[2] / "proto" / "README.md"
@@ -55,9 +61,32 @@ def test_every_rpc_has_a_line():
 
 
 @pytest.fixture
-def running(start_service: StartService) -> Service:
-    """A service with an administrator and the echo provider, as the README has it."""
-    return start_service(environ={"LLMROUTER_ECHO_TOKENS_PER_SECOND": "0"})
+def keeper() -> Iterator[ObjectsUpstream]:
+    """A provider that keeps files, in a thread of its own."""
+    ends, loop = threading.Event(), asyncio.new_event_loop()
+    started: Future[ObjectsUpstream] = Future()
+
+    async def serve() -> None:
+        async with listening(ObjectsUpstream()) as upstream:
+            started.set_result(upstream)
+            await loop.run_in_executor(None, ends.wait)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        yield started.result(PATIENCE)
+    finally:
+        ends.set()
+        thread.join()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+@pytest.fixture
+def running(start_service: StartService, keeper: ObjectsUpstream) -> Service:
+    """A service with an administrator and the echo provider, as the README has it, and one that keeps files."""
+    keeps = {"OPENAI_API_KEY": "sk-upstream", "OPENAI_BASE_URL": keeper.base_url}
+    return start_service(environ={"LLMROUTER_ECHO_TOKENS_PER_SECOND": "0", **keeps})
 
 
 def run(command: list[str], folder: Path, **environ: str) -> str:
@@ -94,6 +123,7 @@ def test_every_line_runs(running: Service, tmp_path: Path):
         "Hello, router!",
         '"contentType": "application/json"',  # of the relayed answer
         '"requestedModel": "echo"',
+        '"custom_id": "1"',  # of the uploaded file
         "# TYPE ",  # of the metrics
         '"status": "GOAL_STATUS_COMPLETED"',
         '"name": "Chief editor"',

@@ -27,8 +27,10 @@ from core.ledger.prices import Prices
 from core.metrics import Metrics
 from core.passwords import Argon2Hasher
 from core.routing.active import ActiveCalls
+from core.routing.batches import Batches
 from core.routing.catalog import Catalog
 from core.routing.health import Health
+from core.routing.objects import Objects
 from core.routing.responses import Responses
 from core.routing.run import Pipeline
 from core.routing.settlement import Settlement
@@ -147,6 +149,8 @@ def build_deps(database: Database, settings: Settings, clock: FakeClock, **overr
     parts.setdefault("responses", build_responses(database, settings, clock))
     if "pipeline" not in parts:
         parts["pipeline"] = build_pipeline(parts["catalog"], parts["metrics"], settings, clock)
+    parts.setdefault("objects", Objects(database, clock, parts["catalog"]))
+    parts.setdefault("batches", Batches(database, clock, parts["objects"], parts["pipeline"]))
     return Deps(**parts)
 
 

@@ -2,6 +2,7 @@
 
 from core.dialects.table import DIALECTS
 from core.errors import ProviderError, RefreshFailed
+from core.providers.objects import ProviderObjects
 from core.providers.upstream import Reply, Target
 from core.providers.wire import Headers
 from core.store.providers import ProviderRow
@@ -27,6 +28,10 @@ class FakeUpstream:
         )
         self._shelf = shelf
 
+    @property
+    def objects(self) -> ProviderObjects | None:
+        return self._shelf.objects
+
     async def send(
         self, operation: str, body: bytes, headers: Headers = (), *, model: str = "", streamed: bool = False
     ) -> Reply:
@@ -45,6 +50,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.models: dict[str, list[str]] = {}
+        self.objects: ProviderObjects | None = None  # of all
         self.pulls: list[str] = []  # the providers that were asked, in order
 
     def make(self, row: ProviderRow) -> FakeUpstream:

@@ -18,6 +18,7 @@ from core.dialects.request import NOT_UTF8
 from core.errors import InvalidArgument
 
 _SILENT: Final = frozenset({"fallback"})
+_SAID_BY_MODELS: Final = frozenset({"thinking", "redacted_thinking", "tool_use"})
 
 
 class Mark(msgspec.Struct):
@@ -102,6 +103,9 @@ def result_of(block: Block, place: str, unsaid: Unsaid) -> ToolResult:
     elif content:
         inner = texts_of(content, f"{place}.content", unsaid)
         result.parts = [part for part in inner if isinstance(part, Text | Image | Document)]
+        for number, each in enumerate(content):
+            if each.type in _SAID_BY_MODELS:
+                unsaid.note(f"{place}.content[{number}]")
     return result
 
 

@@ -27,9 +27,9 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
     changes: dict[str, Any] = {}
     most = read_number(request.fields.get("max_tokens"), "max_tokens")
     if most_output:
-        if most is None:
+        if not most:  # 0 is what some take for nothing said
             changes["max_tokens"] = most = most_output
-        elif most > most_output:
+        elif not 0 < most <= most_output:
             raise InvalidArgument(
                 f"max_tokens: this key allows {most_output} output tokens a request", field="max_tokens"
             )

@@ -27,7 +27,8 @@ for Claude Code sends them always:
 Whatever else has no words in a Chat is named in `others`, and so refused: server tools, MCP servers, containers,
 inference_geo, task budgets, search results, citations, and every field that is not known here.
 
-Two ways of saying how much to think, a degree and a budget, can stand in one request; the degree counts then.
+Two ways of saying how much to think, a degree and a budget, can stand in one request; the degree counts then, and
+the budget is told as what was left out.
 
 Wire: https://platform.claude.com/docs/en/api/messages
 """
@@ -106,7 +107,8 @@ _HINTS: Final = frozenset(
         "anthropic_version",
     }
 )
-_OWN_HINTS: Final = ("reasoning", "user")
+_BUDGET: Final = "thinking.budget_tokens"
+_OWN_HINTS: Final = ("reasoning", "user", _BUDGET)
 _READ: Final = frozenset(_Body.__struct_fields__) | _HINTS | {"model", "stream"}
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -136,6 +138,8 @@ def read_chat(request: Request) -> Chat:
     )
     if body.max_tokens == 0:  # fills the cache, and answers nothing
         unsaid.note("max_tokens")
+    if body.thinking and body.thinking.budget_tokens and body.output_config and body.output_config.effort:
+        unsaid.note(_BUDGET)
     if body.speed not in (None, "standard"):
         unsaid.note("speed")
     if body.output_config is not None and body.output_config.task_budget not in (NO_JSON, msgspec.Raw(b"null")):
@@ -160,17 +164,17 @@ def _body(body: bytes) -> _Body:
 def _messages(body: _Body, unsaid: Unsaid) -> list[Message]:
     messages: list[Message] = []
     if instructions := _system(body.system, "system", unsaid):
-        messages.append(Message("system", instructions))
+        messages.append(Message("system", instructions, place="system"))
     for number, message in enumerate(body.messages):
         place = f"messages[{number}].content"
         if message.role == "user":
-            messages += _turn(message.content, place, unsaid)
+            messages += _turn(message.content, f"messages[{number}]", unsaid)
         elif message.role == "assistant":
             if parts := texts_of(message.content, place, unsaid):
-                messages.append(Message("assistant", parts))
+                messages.append(Message("assistant", parts, place=f"messages[{number}]"))
         elif message.role == "system":
             if parts := _system(message.content, place, unsaid):
-                messages.append(Message("system", parts))
+                messages.append(Message("system", parts, place=f"messages[{number}]"))
         else:
             field = f"messages[{number}].role"
             raise InvalidArgument(f"{field} must be user, assistant or system", field=field)
@@ -182,11 +186,13 @@ def _system(content: str | list[Block] | None, place: str, unsaid: Unsaid) -> li
     return [part for part in parts if not (isinstance(part, Text) and part.text.startswith(_BILLING))]
 
 
-def _turn(content: str | list[Block] | None, place: str, unsaid: Unsaid) -> list[Message]:
-    """A user's turn: the results of tools, and what is said beside them."""
+def _turn(content: str | list[Block] | None, turn: str, unsaid: Unsaid) -> list[Message]:
+    """A user's turn: the results of tools, and what is said beside them. turn: its place."""
+    place = f"{turn}.content"
     if isinstance(content, str) or content is None or not any(block.type == "tool_result" for block in content):
         parts = texts_of(content, place, unsaid)
-        return [Message("user", parts)] if parts else []
+        same = isinstance(content, list) and len(parts) == len(content)
+        return [Message("user", parts, place=turn, parts_place=place if same else "")] if parts else []
     results: list[Part] = []
     said: list[Part] = []
     for number, block in enumerate(content):
@@ -197,7 +203,7 @@ def _turn(content: str | list[Block] | None, place: str, unsaid: Unsaid) -> list
             said += texts_of([block], place, inner)
             for name in inner:  # which counted from this block on
                 unsaid.note(name.replace(f"{place}[0]", f"{place}[{number}]", 1))
-    return [Message("tool", results), *([Message("user", said)] if said else [])]
+    return [Message("tool", results, place=turn), *([Message("user", said, place=turn)] if said else [])]
 
 
 def _tools(tools: "list[_Tool] | tuple[()]", unsaid: Unsaid) -> list[Tool]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported
+from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported, says
 
 TIERS_READ = {"standard": "default"}
 """Service tier of an answer → our word for it, where that is another."""
@@ -48,9 +48,9 @@ class Usage(msgspec.Struct):
 
     @property
     def is_known(self) -> bool:
-        """Whether it says anything: some vendors send zeros before they know, or always."""
-        return bool(
-            self.input_tokens or self.output_tokens or self.cache_read_input_tokens or self.cache_creation_input_tokens
+        """Whether it says what was used."""
+        return says(
+            self.input_tokens, self.output_tokens, self.cache_read_input_tokens, self.cache_creation_input_tokens
         )
 
     def followed_by(self, later: "Usage") -> "Usage":

@@ -18,6 +18,7 @@ from core.dialects.bedrock.tools import tool_config
 from core.dialects.canonical import Chat
 from core.dialects.losses import Losses
 from core.dialects.sides import Manner
+from core.errors import InvalidArgument
 
 _TIERS: Final[Mapping[str, str]] = {
     "default": "default",
@@ -39,6 +40,8 @@ def write_chat(chat: Chat, losses: Losses, manner: Manner) -> bytes:
     """The body of a request. Raises InvalidArgument."""
     family = family_of(chat.model)
     conversation = Conversation(chat, family, losses)
+    if not conversation.messages:
+        raise InvalidArgument("messages: the model's provider needs a message that is no instruction", field="messages")
     fields: Json = {}
     output: Json = {}
     body: Json = {"messages": conversation.messages}

@@ -7,7 +7,7 @@ input is the sum of the three: https://docs.aws.amazon.com/bedrock/latest/usergu
 
 import msgspec
 
-from core.dialects.tokens import PROVIDER, Tokens, reported
+from core.dialects.tokens import PROVIDER, Tokens, reported, says
 
 
 class _CacheDetail(msgspec.Struct):
@@ -32,7 +32,7 @@ def _count(tokens: int | float | None) -> int:
 
 def tokens_of(usage: Usage | None) -> Tokens | None:
     """What a request used; None where nothing is reported."""
-    if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+    if usage is None or not says(usage.input_tokens, usage.output_tokens):
         return None
     read = _count(usage.cache_read_input_tokens)
     written = _count(usage.cache_write_input_tokens)

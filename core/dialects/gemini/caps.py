@@ -42,7 +42,7 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
     changes: dict[str, Any] = {}
     if most_output:
         answers, named = choices(request), named_output(request)
-        if (named or 1) * answers > most_output:
+        if not 0 < (named or 1) * answers <= most_output:
             raise InvalidArgument(f"{_OUTPUT}: this key allows {most_output} output tokens a request", field=_OUTPUT)
         if not named:
             changes["maxOutputTokens"] = most_output // answers

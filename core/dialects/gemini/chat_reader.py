@@ -95,7 +95,7 @@ def _read_system(chat: Chat, raw: msgspec.Raw) -> None:
                 chat.others[f"systemInstruction.parts[{number}]"] = raw
             elif part.text:
                 parts.append(Text(part.text))
-    chat.messages[:0] = [Message("system", [part]) for part in parts]
+    chat.messages[:0] = [Message("system", [part], place="systemInstruction") for part in parts]
 
 
 def _place_resolution(chat: Chat) -> None:

@@ -65,9 +65,10 @@ class ContentsReader:
                 else:
                     self._others[where] = raw[number]
             if results:  # they answer the calls before them, so they come first
-                self.messages.append(Message("tool", results))
+                self.messages.append(Message("tool", results, place=path))
             if said:  # clients give back what a model said even where that was nothing
-                self.messages.append(Message("assistant" if model else "user", said))
+                parts = f"{path}.parts" if len(said) == len(content.parts or ()) else ""
+                self.messages.append(Message("assistant" if model else "user", said, place=path, parts_place=parts))
 
     def _part(self, path: str, part: wire.Part, *, model: bool) -> list[Part] | None:
         """What a part says; None for what can't be said."""

@@ -2,9 +2,14 @@
 
 Results of tools have the role user, and those of one turn stand in one content. A call of a function needs
 the signature of the thought behind it; where another model made the call there is none, and the mark takes
-its place that Google has for that.
+its place that Google has for that. What a model wrote as arguments that is no JSON object stands in one, under a
+name that says so: the conversation goes on, and the model sees what it did.
 
-Source: https://ai.google.dev/gemini-api/docs/thought-signatures
+Pictures and files that a tool brought stand in its result where the model's generation takes them there; else behind
+the results, in the same content, with the name of the function before them.
+
+Sources: https://ai.google.dev/gemini-api/docs/thought-signatures,
+https://ai.google.dev/gemini-api/docs/function-calling (multimodal function responses)
 """
 
 from base64 import b64encode
@@ -45,6 +50,7 @@ FILES: Final = "https://generativelanguage.googleapis.com/"
 """Where Google keeps files. Their names in bodies are such addresses."""
 
 _NO_ARGUMENTS: Final = msgspec.Raw(b"{}")
+_BELOW: Final = "(what it returned is below)"
 _AUDIO_TYPES: Final = {"mp3": "audio/mp3", "wav": "audio/wav"}
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -59,6 +65,8 @@ class ContentsWriter:
         self._losses = losses
         self._names: dict[str, str] = {}  # of the functions called, by the id of the call
         self._unsigned = False  # a call without a signature is refused in the turn that goes on
+        self._in_results = thinks_in_degrees(model)  # results of functions hold media, and not only text
+        self._brought: list[Part] = []  # media of the results of this turn, where they don't
         self.contents: list[Content] = []
         self.system: list[Part] = []
 
@@ -81,6 +89,9 @@ class ContentsWriter:
                     results += parts
             elif parts:  # the wire has no content without parts, and it would say nothing
                 self.contents.append(Content(MODEL if message.role == "assistant" else USER, parts))
+            if results is not None and self._brought and not _goes_on(messages, number):
+                results += self._brought
+                self._brought = []
             if message.role in ("user", "assistant"):
                 results = None
         if not self.contents:
@@ -97,7 +108,7 @@ class ContentsWriter:
                     if part.maker == MAKER and part.signature:  # others' are of no use to this model
                         found.append(Part(text=part.text, thought=True, thought_signature=part.signature))
                 case ToolCall():
-                    found.append(self._call(f"messages[{number}].tool_calls", part))
+                    found.append(self._call(part))
                 case ToolResult():
                     found.append(self._result(f"messages[{number}]", part))
                 case Document():
@@ -132,14 +143,14 @@ class ContentsWriter:
         self._losses.lose(path, "it has no file of that id")
         return None
 
-    def _call(self, path: str, call: ToolCall) -> Part:
+    def _call(self, call: ToolCall) -> Part:
         if call.id:
             self._names[call.id] = call.name
         signature = call.signature or (UNSIGNED if self._unsigned else None)
         self._unsigned = False  # the first of a turn stands for all
         return Part(
             thought_signature=signature,
-            function_call=FunctionCall(call.id or None, call.name, _arguments(path, call)),
+            function_call=FunctionCall(call.id or None, call.name, _arguments(call.arguments)),
         )
 
     def _result(self, path: str, result: ToolResult) -> Part:
@@ -147,20 +158,22 @@ class ContentsWriter:
         if not name:
             raise InvalidArgument(f"{path}: no tool call before it has the id it answers", field=path)
         texts = [part.text for part in result.parts if isinstance(part, Text)]
-        said = {"error" if result.is_error else "output": "\n".join(texts)}
         media: list[ResponsePart] = []
+        brought: list[Part] = []
         for place, part in enumerate(result.parts):
             if isinstance(part, Text):
                 continue
-            where = f"{path}.content[{place}]"
-            if not thinks_in_degrees(self._model):
-                self._losses.lose(where, "results of tools are text for this model")
-                continue
-            found = self._blob(where, part)
-            if isinstance(found, Blob):
+            found = self._blob(f"{path}.content[{place}]", part)
+            if found is not None and not self._in_results:
+                brought.append(Part(inline_data=found) if isinstance(found, Blob) else Part(file_data=found))
+            elif isinstance(found, Blob):
                 media.append(ResponsePart(inline_data=found))
             elif found is not None:
                 media.append(ResponsePart(file_data=found))
+        if brought:
+            self._brought += [Part(text=f"What {name} returned:"), *brought]
+            texts = texts or [_BELOW]
+        said = {"error" if result.is_error else "output": "\n".join(texts)}
         return Part(
             function_response=FunctionResponse(result.call_id or None, name, msgspec.Raw(_encode(said)), media or None)
         )
@@ -174,13 +187,19 @@ def _kind(part: Image | Document, url: str) -> str | None:
     return kind if kind.startswith("text/") else "application/pdf"
 
 
-def _arguments(path: str, call: ToolCall) -> msgspec.Raw:
-    """The arguments as the object that the wire wants. Raises InvalidArgument."""
-    if not call.arguments.strip():
+def _goes_on(messages: list[Message], number: int) -> bool:
+    """Whether more results of the turn follow. Instructions between them stand apart, and don't end it."""
+    following = (message.role for message in messages[number + 1 :])
+    return next((role for role in following if role not in ("system", "developer")), "") == "tool"
+
+
+def _arguments(text: str) -> msgspec.Raw:
+    """A call's arguments, to the letter, as the object that the wire wants."""
+    if not text.strip():
         return _NO_ARGUMENTS
     try:
-        raw = call.arguments.encode()
+        raw = text.encode()
         _decode_object(raw)
     except (ValueError, RecursionError):
-        raise InvalidArgument(f"{path}: the arguments of '{call.name[:100]}' are no JSON object", field=path) from None
+        return msgspec.Raw(_encode({"INVALID_JSON": text.encode(errors="replace").decode()}))
     return msgspec.Raw(raw)

@@ -31,6 +31,7 @@ NAMES: Final = {
     "logprobs": "generationConfig.responseLogprobs",
     "top_logprobs": "generationConfig.logprobs",
     "service_tier": "serviceTier",
+    "detail": "mediaResolution",
 }
 
 CALLERS: Mapping[str, CallerSide] = {

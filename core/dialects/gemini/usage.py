@@ -9,7 +9,7 @@ Source: https://ai.google.dev/api/generate-content#UsageMetadata
 
 import msgspec
 
-from core.dialects.tokens import PROVIDER, Tokens, reported
+from core.dialects.tokens import PROVIDER, Tokens, reported, says
 
 _AUDIO = "AUDIO"
 
@@ -35,8 +35,8 @@ class Usage(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def is_known(self) -> bool:
-        """Whether it says anything."""
-        return bool(self.prompt_token_count or self.candidates_token_count or self.thoughts_token_count)
+        """Whether it says what was used."""
+        return says(self.prompt_token_count, self.candidates_token_count, self.thoughts_token_count)
 
     def tokens(self) -> Tokens:
         """The same in the terms that all dialects share."""

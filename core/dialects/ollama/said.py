@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from core.dialects.canonical import NO_JSON, Finish, ToolCall
-from core.dialects.tokens import PROVIDER, Tokens, reported
+from core.dialects.tokens import PROVIDER, Tokens, reported, says
 
 
 class _Function(msgspec.Struct):
@@ -78,7 +78,7 @@ def logprobs_of(line: Line) -> msgspec.Raw:
 
 def tokens_of(line: Line) -> Tokens | None:
     """What the request used; None where that is not reported in full."""
-    if line.prompt_eval_count is None or line.eval_count is None:
+    if line.prompt_eval_count is None or line.eval_count is None or not says(line.prompt_eval_count, line.eval_count):
         return None
     return Tokens(input=reported(int(line.prompt_eval_count)), output=reported(int(line.eval_count)), source=PROVIDER)
 

@@ -133,6 +133,7 @@ class StreamOptions(msgspec.Struct):
 class Reasoning(msgspec.Struct):
     effort: str | None = None
     max_tokens: Number = None
+    summary: str | None = None  # as in Responses: whether the thoughts are told, whose length is the provider's choice
     exclude: bool | None = None
     enabled: bool | None = None
 

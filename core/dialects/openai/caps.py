@@ -19,8 +19,9 @@ from core.errors import InvalidArgument
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
 
-_NAMES: Final = (MAX_COMPLETION_TOKENS, MAX_TOKENS)
-OUTPUT_NAMES: Final = (*_NAMES, "max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
+NAMES: Final = (MAX_COMPLETION_TOKENS, MAX_TOKENS)
+"""Under which OpenAI's API has it; a provider gets it under the one that it knows."""
+OUTPUT_NAMES: Final = (*NAMES, "max_output_tokens", "max_new_tokens", "n_predict", "num_predict")
 """Under which a request may say how much output it wants: OpenAI's, and local servers', which let theirs win."""
 
 # OpenAI has no number for thinking; these are other vendors'.
@@ -50,7 +51,7 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
             raise InvalidArgument(f"{name}: this key allows {most_output} output tokens a request", field=name)
     if answers > most_output:
         raise InvalidArgument(f"n: this key allows {most_output} output tokens a request", field="n")
-    named = [number for name in _NAMES if (number := read_number(request.fields.get(name), name)) is not None]
+    named = [number for name in NAMES if (number := read_number(request.fields.get(name), name))]
     return msgspec.structs.replace(request, output_limit=max(named, default=most_output // answers))
 
 
@@ -60,11 +61,13 @@ def with_limit(request: Request, body: bytes, name: str) -> bytes:
         return body
     if request.operation == COMPLETION:
         name = MAX_TOKENS
-    if read_number(request.fields.get(name), name) is not None:
+    if read_number(request.fields.get(name), name):
         return body
-    if name == MAX_COMPLETION_TOKENS and read_number(request.fields.get(MAX_TOKENS), MAX_TOKENS) is not None:
+    if name == MAX_COMPLETION_TOKENS and read_number(request.fields.get(MAX_TOKENS), MAX_TOKENS):
         return body  # both together are refused
-    if name in request.fields:  # as null: written twice, it would be the provider's to choose one
+    if (
+        name in request.fields
+    ):  # as null, or as 0, which some take for null: written twice, it would be the provider's to choose one
         return encode({**fields_of(body), name: request.output_limit})
     start = body.index(b"{") + 1
     return b'%s"%s":%d,%s' % (body[:start], name.encode(), request.output_limit, body[start:])

@@ -3,13 +3,15 @@
     caller's bytes ─read_request─► Request ─upstream_body─► provider's bytes
     provider's bytes ─answer_tokens─► Tokens      (a stream: core/dialects/openai/stream.py)
 
-Bodies pass through to the letter, unknown fields included. Where one field must change, it changes in
-its place; where its place can't be told, the object is taken apart into names and raw values and put
-together again. No value is decoded and encoded anew (1.0 stays 1.0, a large integer stays whole).
+Bodies pass through to the letter, unknown fields included, but for other makers' thoughts (foreign.py).
+Where one field must change, it changes in its place; where its place can't be told, the object is taken
+apart into names and raw values and put together again. No value is decoded and encoded anew (1.0 stays 1.0,
+a large integer stays whole).
 
 Wire: https://platform.openai.com/docs/api-reference/chat
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +19,15 @@ import msgspec
 from core.dialects.counting import count_text
 from core.dialects.folding import folded
 from core.dialects.request import NOT_UTF8, Request, encode, fields_of, hashed, read_flag, read_model, with_model
-from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported
+from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported, says
 from core.errors import InvalidArgument
 
 CHAT: Final = "chat_completion"
 COMPLETION: Final = "completion"
 EMBEDDING: Final = "embedding"
+
+# As some vendors write a count: 12, 12.0, "12".
+_COUNT = re.compile(rb'"?(\d{1,19})(\.\d{1,19})?"?')
 
 _ASK_USAGE = b'"stream_options":{"include_usage":true},'
 
@@ -194,8 +199,8 @@ class Usage(msgspec.Struct):
 
     @property
     def is_known(self) -> bool:
-        """Whether it says anything: some vendors send zeros before they know, or always."""
-        return bool(self.prompt_tokens or self.completion_tokens or self.total_tokens)
+        """Whether it says what was used."""
+        return says(self.prompt_tokens, self.completion_tokens, self.total_tokens)
 
     def tokens(self) -> Tokens:
         """The same in the terms that all dialects share."""
@@ -277,10 +282,15 @@ def plain_usage(body: bytes) -> Usage | None:
         found = _decode_plain_answer(body).usage
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    prompt, completion = bytes(found.prompt_tokens), bytes(found.completion_tokens)
-    if not (prompt.isdigit() and completion.isdigit() and len(prompt) + len(completion) < 40):
+    prompt, completion = _COUNT.fullmatch(found.prompt_tokens), _COUNT.fullmatch(found.completion_tokens)
+    if prompt is None or completion is None:
         return None
-    return Usage(prompt_tokens=int(prompt), completion_tokens=int(completion))
+    return Usage(prompt_tokens=_whole(prompt), completion_tokens=_whole(completion))
+
+
+def _whole(count: "re.Match[bytes]") -> int:
+    """A count; a part of a token is one."""
+    return int(count[1]) + bool((count[2] or b"").strip(b".0"))
 
 
 def _count_answer(operation: str, body: bytes) -> int:

@@ -17,6 +17,7 @@ from core.dialects.canonical import NO_JSON, Chat, Effort, Format, Reasoning, To
 from core.dialects.openai import body
 from core.dialects.openai.body import Body, Settings, decoded, given, whole
 from core.dialects.openai.message_reader import MessageReader
+from core.dialects.openai.unknown_fields import note_unknown
 from core.dialects.request import Request
 from core.errors import InvalidArgument
 
@@ -26,13 +27,16 @@ NAMES: Final = {
     "reasoning": "reasoning_effort",
     "cache_key": "prompt_cache_key",
     "include_usage": "stream_options",
+    "detail": "image_url.detail",
 }
 """Field of Chat → its name here, where that is another."""
 
 # `usage` is OpenRouter's wish for what every answer has here.
 _KNOWN: Final = {*Body.__struct_fields__, "model", "stream", "store", "modalities", "usage"}
 _EFFORTS: Final = get_args(Effort)
+_HINTS: Final = ("parallel_tool_calls",)  # a client that asked for one call at a time can answer two
 _MEANS_NOTHING: Final = (b"null", b"[]", b"{}", b'""')
+_ASKS_BY_BEING_THERE: Final = "web_search_options"
 _decoder = msgspec.json.Decoder(Body)
 
 
@@ -47,6 +51,7 @@ def read_chat(request: Request) -> Chat:
         raise InvalidArgument("messages: at least one is needed", field="messages")
     others = unknown(request, _KNOWN)
     _told_nothing(request, others)
+    note_unknown(request, others)
     reader = MessageReader()
     chat = (FunctionsChat if found.functions else Chat)(
         model=request.model, messages=reader.read(found.messages), stream=request.streamed
@@ -57,16 +62,22 @@ def read_chat(request: Request) -> Chat:
     chat.tools = _tools(found, others)
     chat.tool_choice = _choice(found, others)
     chat.parallel_tool_calls = found.parallel_tool_calls
+    chat.hints = _HINTS
     chat.reasoning = _reasoning(found)
     chat.format = _format(found, others)
     chat.logprobs = found.logprobs or None
     chat.top_logprobs = whole(found.top_logprobs, "top_logprobs") if found.logprobs else None
+    if found.top_logprobs and not found.logprobs:
+        others["top_logprobs"] = request.fields["top_logprobs"]
     chat.verbosity = found.verbosity or ""
+    if chat.user and found.safety_identifier and chat.user != found.safety_identifier:
+        others["user"] = request.fields["user"]
     chat.user = found.safety_identifier or chat.user
     chat.metadata = found.metadata or {}
     chat.service_tier = found.service_tier if found.service_tier and found.service_tier != "auto" else ""
     chat.cache_key = found.prompt_cache_key or ""
     chat.others = {**others, **reader.others}
+    chat.named = _named(found)
     return chat
 
 
@@ -88,7 +99,32 @@ def take_settings(chat: Chat, found: Settings, request: Request) -> None:
 
 def unknown(request: Request, known: set[str]) -> dict[str, msgspec.Raw]:
     """The fields that are none of the known and that say something."""
-    return {name: raw for name, raw in request.fields.items() if name not in known and bytes(raw) not in _MEANS_NOTHING}
+    return {
+        name: raw
+        for name, raw in request.fields.items()
+        if name not in known
+        and (bytes(raw) not in _MEANS_NOTHING or (name == _ASKS_BY_BEING_THERE and bytes(raw) == b"{}"))
+    }
+
+
+def _named(found: Body) -> dict[str, str]:
+    """Field of Chat → the name under which this caller says it, where there are several and it is not the usual one."""
+    said, named = found.reasoning, dict[str, str]()
+    if found.safety_identifier:
+        named["user"] = "safety_identifier"
+    if found.max_completion_tokens is None and found.max_tokens is not None:
+        named["max_output"] = "max_tokens"
+    if found.tool_choice is None and found.function_call is not None:
+        named["tool_choice"] = "function_call"
+    if not found.tools and found.functions:
+        named["tools"] = "functions"
+    if said is not None and (said.effort is not None or said.max_tokens is not None or said.enabled is not None):
+        named["reasoning"] = "reasoning"
+    elif found.reasoning_effort is None:
+        for name in ("include_reasoning", "reasoning", "thinking_budget", "thinking"):
+            if getattr(found, name) is not None:
+                named["reasoning"] = name
+    return named
 
 
 def _told_nothing(request: Request, others: dict[str, msgspec.Raw]) -> None:
@@ -146,6 +182,7 @@ def _reasoning(found: Body) -> Reasoning | None:
     said, thinking = found.reasoning or body.Reasoning(), found.thinking
     shown = None if said.exclude is None else not said.exclude
     shown = found.include_reasoning if shown is None else shown
+    shown = True if shown is None and said.summary else shown
     budget = whole(said.max_tokens, "reasoning.max_tokens")
     if budget is not None and said.effort is not None:
         raise InvalidArgument("reasoning: effort or max_tokens, not both", field="reasoning")

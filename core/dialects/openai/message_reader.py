@@ -46,11 +46,14 @@ class MessageReader:
                 result = self._result(message, place)
                 if messages and messages[-1].role == "tool":
                     messages[-1].parts.append(result)
+                    messages[-1].ends_at(place)
                 else:
-                    messages.append(Message(role="tool", parts=[result]))
+                    messages.append(Message(role="tool", parts=[result], place=place))
             elif message.role in _SPEAKERS:
                 parts = self._said(message, place) if message.role == "assistant" else self._parts(message, place)
-                messages.append(Message(role=cast("Role", message.role), parts=parts, name=message.name or ""))
+                same = isinstance(message.content, list) and len(parts) == len(message.content)
+                where = f"{place}.content" if same else ""
+                messages.append(Message(cast("Role", message.role), parts, message.name or "", place, where))
             else:
                 raise InvalidArgument(
                     f"{place}.role: must be one of {', '.join(_SPEAKERS)}, tool", field=f"{place}.role"

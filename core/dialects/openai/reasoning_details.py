@@ -17,12 +17,12 @@ import msgspec
 
 from core.dialects.canonical import Thinking
 
-_FORMATS: Final = {
+FORMATS: Final = {
     "anthropic": "anthropic-claude-v1",
     "gemini": "google-gemini-v1",
     "openai": "openai-responses-v1",
 }
-_MAKERS: Final = {name: maker for maker, name in _FORMATS.items()}
+_MAKERS: Final = {name: maker for maker, name in FORMATS.items()}
 _UNKNOWN: Final = "unknown"
 
 
@@ -76,7 +76,7 @@ def detail(thought: Thinking, index: int) -> dict[str, Any]:
         fields["signature"] = thought.signature
     if thought.id:
         fields["id"] = thought.id
-    return {**fields, "format": _FORMATS.get(thought.maker, thought.maker or _UNKNOWN), "index": index}
+    return {**fields, "format": FORMATS.get(thought.maker, thought.maker or _UNKNOWN), "index": index}
 
 
 def call_signatures(details: Sequence[Detail], call_ids: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ UTF-8 character or a line end too; lines may end in LF or CRLF.
 import re
 
 import msgspec
+from msgspec.structs import replace
 
 from core.dialects.events import events, payload, whole_events
 from core.dialects.openai.chat import Usage, plain_usage
@@ -45,13 +46,14 @@ _decode_loosely = msgspec.json.Decoder(_LooseChunk).decode
 class StreamMeter:
     """Follows one stream. Feed it what the network brings, relay what it returns."""
 
-    __slots__ = ("_hide_usage", "_rest", "_tally", "done", "finished", "reported_error", "usage")
+    __slots__ = ("_hide_usage", "_more_said", "_rest", "_tally", "done", "finished", "reported_error", "usage")
 
     def __init__(self, *, hide_usage: bool) -> None:
         """hide_usage: the usage was asked for by us, not by the caller."""
         self._hide_usage = hide_usage
         self._rest = b""
         self._tally = Tally(_TEXTS)
+        self._more_said = False  # since the usage was reported
         self.usage: Tokens | None = None
         self.finished = False  # a finish_reason was seen
         self.done = False  # the stream's own end mark was seen
@@ -66,6 +68,8 @@ class StreamMeter:
             self._look_for_finish(said)
         if _USAGE.search(data) is not None:
             data = self._take_usage(data)
+        elif self.usage is not None and not self._more_said:
+            self._more_said = _says(data)
         self._look_for_done(data)
         return data
 
@@ -88,10 +92,10 @@ class StreamMeter:
 
     def output_tokens(self) -> int:
         """Output tokens so far: as reported, else counted."""
-        if self.usage is not None:
+        if self.usage is not None and not self._more_said:
             return self.usage.output
         self._look_for_finish(self._tally.let_go())
-        return self._tally.tokens()
+        return max(self._tally.tokens(), self.usage.output if self.usage is not None else 0)
 
     def rough_output_tokens(self) -> int:
         """About how many output tokens so far, without reading events: most carry one."""
@@ -100,7 +104,8 @@ class StreamMeter:
     def tokens(self, prompt_tokens: int) -> Tokens:
         """What the stream used; `prompt_tokens` counts only where the provider reported nothing."""
         if self.usage is not None:
-            return self.usage
+            made = self.output_tokens()  # more, where the report came before the end
+            return self.usage if made == self.usage.output else replace(self.usage, output=made, source=COUNTED)
         return Tokens(input=prompt_tokens, output=self.output_tokens(), source=COUNTED)
 
     def _look_for_done(self, data: bytes) -> None:
@@ -120,9 +125,11 @@ class StreamMeter:
             chunk = _chunk(event) if _USAGE.search(event) is not None else None
             if chunk is not None and chunk.usage is not None:
                 if chunk.usage.is_known:
-                    self.usage = chunk.usage.tokens()
+                    self.usage, self._more_said = chunk.usage.tokens(), False
                 if self._hide_usage and not chunk.choices:
                     continue
+            elif self.usage is not None and not self._more_said:
+                self._more_said = _says(event)
             kept.append(event)
         return b"".join(kept)
 
@@ -152,3 +159,8 @@ def _loose_chunk(data: bytes) -> _Chunk | None:
         return None
     empty = choices in (b"null", b"[]")
     return _Chunk(None if empty else [msgspec.Raw(choices)], plain_usage(data))
+
+
+def _says(data: bytes) -> bool:
+    """Whether a model says anything in some events."""
+    return any(text for texts in _TEXTS for text in texts.findall(data))

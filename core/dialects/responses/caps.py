@@ -36,9 +36,9 @@ def limited(request: Request, most_output: int, most_reasoning: int) -> Request:
 def with_limit(request: Request, body: bytes, name: str) -> bytes:
     """The body with the request's limit in it, where it names none; name: is the same at all vendors."""
     del name
-    if read_number(request.fields.get(MAX_OUTPUT), MAX_OUTPUT) is not None:
+    if read_number(request.fields.get(MAX_OUTPUT), MAX_OUTPUT):
         return body
-    if MAX_OUTPUT in request.fields:  # as null: written twice, it would be the provider's to choose one
+    if MAX_OUTPUT in request.fields:  # as null or 0: written twice, it would be the provider's to choose one
         return encode({**fields_of(body), MAX_OUTPUT: request.output_limit})
     start = body.index(b"{") + 1
     return b'%s"%s":%d,%s' % (body[:start], MAX_OUTPUT.encode(), request.output_limit, body[start:])

@@ -6,8 +6,15 @@
     tools: function, custom             tools; a custom one as a function of one text
     tools of OpenAI's own, background …  others
 
+What clients send back of an answer and no other model has a use for is left out without a word: the `phase` of a
+message, the `annotations` of its parts, ids and states of items.
+
 `store` is the router's own business (core/routing/responses.py). What the API has by default, such as
 truncation "disabled", is no wish.
+
+Codex must work with any provider and without special headers, so what it always sends is a hint (Chat.hints):
+one call of a tool at a time, how much to think, verbosity, what it tells of itself in client_metadata, and what
+tools.py says.
 """
 
 from typing import Any, Final
@@ -33,7 +40,7 @@ from core.dialects.responses.asked import INPUT, Asked
 from core.dialects.responses.items import Item
 from core.dialects.responses.request import PREVIOUS
 from core.dialects.responses.thoughts import OF_CALL
-from core.dialects.responses.tools import read_choice, read_tools
+from core.dialects.responses.tools import hints_of, read_choice, read_tools
 from core.dialects.responses.wishes import Wishes, format_of, read_wishes
 from core.errors import InvalidArgument
 
@@ -56,6 +63,7 @@ _IDLE: Final = {
     "context_management": (b"[]",),
     "include": (b"[]",),
 }
+_HINTS: Final = ("parallel_tool_calls", "reasoning", "verbosity", "client_metadata")
 _NO_EFFECT: Final = frozenset({"reasoning.encrypted_content"})  # always there for what a maker reads again
 _LOGPROBS: Final = "message.output_text.logprobs"
 
@@ -70,9 +78,16 @@ def read_chat(request: Request) -> Chat:
     fields = request.fields
     others: dict[str, msgspec.Raw] = {}
     tools, custom = read_tools(fields.get("tools"), others)
+    hints = (*_HINTS, *hints_of(tools, others))
     wishes = read_wishes(fields)
     choice, tools = read_choice(fields.get("tool_choice"), tools, others)
-    logprobs = _take_others(fields, others) or bool(wishes.top_logprobs) or None
+    included = _take_others(fields, others)
+    logprobs = included or bool(wishes.top_logprobs) or None
+    named: dict[str, str] = {}
+    if wishes.top_logprobs and not included:
+        named["logprobs"] = "top_logprobs"
+    if wishes.user and not wishes.safety_identifier:
+        named["user"] = "user"
     messages = _messages(fields, others)
     if not messages and "prompt" not in others:
         raise InvalidArgument("input: at least one item, or a text", field="input")
@@ -101,6 +116,8 @@ def read_chat(request: Request) -> Chat:
         service_tier=wishes.service_tier or "",
         cache_key=wishes.prompt_cache_key or "",
         others=others,
+        named=named,
+        hints=hints,
         answer_id=request.answer_id,
         store=bytes(fields.get("store", b"true")) != b"false",
         echo=echo,
@@ -166,9 +183,9 @@ def _messages(fields: dict[str, msgspec.Raw], others: dict[str, msgspec.Raw]) ->
         raise InvalidArgument("input must be a string or a list of items", field="input") from None
     turns = Turns(others)
     if instructions:
-        turns.messages.append(Message("system", [Text(instructions)]))
+        turns.messages.append(Message("system", [Text(instructions)], place="instructions"))
     if isinstance(found, str):
-        turns.messages.append(Message("user", [Text(found)] if found else []))
+        turns.messages.append(Message("user", [Text(found)] if found else [], place="input"))
     else:
         for number, item in enumerate(found or ()):
             turns.add(f"input[{number}]", item, raw)
@@ -204,7 +221,7 @@ class Turns:
             case "message":
                 self._message(place, item)
             case "reasoning":
-                self._thought(item)
+                self._thought(place, item)
             case "function_call" | "custom_tool_call":
                 self._call(place, item)
             case "function_call_output" | "custom_tool_call_output":
@@ -224,18 +241,20 @@ class Turns:
             parts = _parts(f"{place}.content", content)
         match item.role:
             case "assistant":
-                self._say(*parts)
+                self._say(place, *parts)
             case "user" | "system" | "developer":
-                self.messages.append(Message(item.role, parts))
+                same = isinstance(content, list) and len(parts) == len(content)
+                where = f"{place}.content" if same else ""
+                self.messages.append(Message(item.role, parts, place=place, parts_place=where))
             case _:
                 raise InvalidArgument(f"{place}.role: user, assistant, system or developer", field=f"{place}.role")
 
-    def _thought(self, item: Item) -> None:
+    def _thought(self, place: str, item: Item) -> None:
         thought, proof = items.thinking(item)
         if proof.kind == OF_CALL:
             self._signature = proof.signature
         elif thought is not None:
-            self._say(thought)
+            self._say(place, thought)
 
     def _call(self, place: str, item: Item) -> None:
         if not item.name or item.call_id is None:
@@ -245,7 +264,7 @@ class Turns:
         else:
             arguments = items.decode_text(item.arguments) or ""
         self._names[item.call_id] = item.name
-        self._say(ToolCall(item.call_id, item.name, arguments, self._signature))
+        self._say(place, ToolCall(item.call_id, item.name, arguments, self._signature))
         self._signature = ""
 
     def _result(self, place: str, item: Item) -> None:
@@ -263,15 +282,17 @@ class Turns:
         last = self.messages[-1] if self.messages else None
         if last is not None and last.role == "tool":
             last.parts.append(result)
+            last.ends_at(place)
         else:
-            self.messages.append(Message("tool", [result]))
+            self.messages.append(Message("tool", [result], place=place))
 
-    def _say(self, *parts: Text | Thinking | Refusal | ToolCall | Part) -> None:
+    def _say(self, place: str, *parts: Text | Thinking | Refusal | ToolCall | Part) -> None:
         last = self.messages[-1] if self.messages else None
         if last is not None and last.role == "assistant":
             last.parts.extend(parts)
+            last.ends_at(place)
         else:
-            self.messages.append(Message("assistant", list(parts)))
+            self.messages.append(Message("assistant", list(parts), place=place))
 
 
 def _parts(place: str, found: "str | list[items.Part]") -> list[Part]:

@@ -2,8 +2,13 @@
 
 A function stands in the list as it is, with no object around it as in a chat. A custom tool takes a text and no
 JSON: a provider that knows only functions has it as one with a single argument. Where its input must follow a
-grammar, that is more than a function can promise.
+grammar, that is more than a function can promise: the model reads the grammar, and is not held to it.
+
+Tools of OpenAI's own beside others, and grammars, are hints: clients such as Codex send them always, and the tools
+that are left do their work. A request with nothing but tools of OpenAI's own is for those.
 """
+
+from typing import Final
 
 import msgspec
 
@@ -11,13 +16,13 @@ from core.dialects.canonical import NO_JSON, Chat, Tool, ToolChoice
 from core.dialects.responses.asked import INPUT
 from core.errors import InvalidArgument
 
-_ONE_TEXT = msgspec.Raw(
-    msgspec.json.encode({"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]})
-)
+_FUNCTIONS: Final = ("function", "custom")
 
 
 class _Format(msgspec.Struct):
     type: str | None = None
+    syntax: str | None = None
+    definition: str | None = None
 
 
 class _Tool(msgspec.Struct):
@@ -36,6 +41,7 @@ class _Choice(msgspec.Struct):
     tools: "list[_Choice]" = []
 
 
+_encode = msgspec.json.Encoder().encode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _tools: "msgspec.json.Decoder[list[_Tool] | None]" = msgspec.json.Decoder(list[_Tool] | None)
 _decode_choice = msgspec.json.Decoder(str | _Choice | None).decode
@@ -55,19 +61,32 @@ def read_tools(raw: msgspec.Raw | None, others: dict[str, msgspec.Raw]) -> tuple
     tools: list[Tool] = []
     custom: set[str] = set()
     for number, tool in enumerate(found):
-        if tool.type not in ("function", "custom"):
+        if tool.type not in _FUNCTIONS:
             others[f"tools[{number}]"] = _decode_raws(raw)[number]
             continue
         if not tool.name:
             raise InvalidArgument(f"tools[{number}].name is missing", field=f"tools[{number}].name")
         parameters = tool.parameters if bytes(tool.parameters) != b"null" else NO_JSON
         if tool.type == "custom":
-            parameters = _ONE_TEXT
+            parameters = _one_text(tool.format)
             custom.add(tool.name)
             if tool.format is not None and tool.format.type not in (None, "text"):
                 others[f"tools[{number}].format"] = _decode_raws(raw)[number]
         tools.append(Tool(tool.name, tool.description or "", parameters, tool.strict))
     return tools, frozenset(custom)
+
+
+def hints_of(tools: list[Tool], others: dict[str, msgspec.Raw]) -> list[str]:
+    """Which of the others the caller can do without, where these are the tools that were read."""
+    return [name for name in others if name.startswith("tools[")] if tools else []
+
+
+def _one_text(form: _Format | None) -> msgspec.Raw:
+    """The schema of a custom tool as a function."""
+    text = {"type": "string"}
+    if form is not None and form.definition:
+        text["description"] = f"A text, and no JSON, by this {form.syntax or ''} grammar:\n{form.definition}"
+    return msgspec.Raw(_encode({"type": "object", "properties": {INPUT: text}, "required": [INPUT]}))
 
 
 def read_choice(

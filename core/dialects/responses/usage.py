@@ -11,7 +11,7 @@ import msgspec
 from core.dialects.counting import count_text
 from core.dialects.request import Request
 from core.dialects.responses.request import prompt_tokens
-from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported
+from core.dialects.tokens import COUNTED, PROVIDER, Tokens, reported, says
 
 
 class _InputDetails(msgspec.Struct):
@@ -32,8 +32,8 @@ class Usage(msgspec.Struct):
     output_tokens_details: _OutputDetails | None = None
 
     def tokens(self, searches: int = 0) -> Tokens | None:
-        """The same in the terms that all dialects share; None where it says nothing: some send zeros."""
-        if not (self.input_tokens or self.output_tokens):
+        """The same in the terms that all dialects share; None where it does not say what was used."""
+        if not says(self.input_tokens, self.output_tokens):
             return None
         given = self.input_tokens_details or _InputDetails()
         made = self.output_tokens_details or _OutputDetails()

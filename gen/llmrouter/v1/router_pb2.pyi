@@ -741,6 +741,147 @@ class ListResponseInputItemsResponse(_message.Message):
     has_more: bool
     def __init__(self, items_json: _Optional[_Iterable[str]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
+class UploadFileRequest(_message.Message):
+    __slots__ = ("content", "filename", "purpose", "content_type", "fields", "provider")
+    class FieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    filename: str
+    purpose: str
+    content_type: str
+    fields: _containers.ScalarMap[str, str]
+    provider: str
+    def __init__(self, content: _Optional[bytes] = ..., filename: _Optional[str] = ..., purpose: _Optional[str] = ..., content_type: _Optional[str] = ..., fields: _Optional[_Mapping[str, str]] = ..., provider: _Optional[str] = ...) -> None: ...
+
+class UploadFileResponse(_message.Message):
+    __slots__ = ("file_json", "provider")
+    FILE_JSON_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    file_json: str
+    provider: str
+    def __init__(self, file_json: _Optional[str] = ..., provider: _Optional[str] = ...) -> None: ...
+
+class ListFilesRequest(_message.Message):
+    __slots__ = ("page_size", "after", "ascending", "purpose")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ASCENDING_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    after: str
+    ascending: bool
+    purpose: str
+    def __init__(self, page_size: _Optional[int] = ..., after: _Optional[str] = ..., ascending: _Optional[bool] = ..., purpose: _Optional[str] = ...) -> None: ...
+
+class ListFilesResponse(_message.Message):
+    __slots__ = ("files_json", "has_more")
+    FILES_JSON_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    files_json: _containers.RepeatedScalarFieldContainer[str]
+    has_more: bool
+    def __init__(self, files_json: _Optional[_Iterable[str]] = ..., has_more: _Optional[bool] = ...) -> None: ...
+
+class GetFileRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetFileResponse(_message.Message):
+    __slots__ = ("file_json",)
+    FILE_JSON_FIELD_NUMBER: _ClassVar[int]
+    file_json: str
+    def __init__(self, file_json: _Optional[str] = ...) -> None: ...
+
+class DeleteFileRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class DeleteFileResponse(_message.Message):
+    __slots__ = ("deleted_json",)
+    DELETED_JSON_FIELD_NUMBER: _ClassVar[int]
+    deleted_json: str
+    def __init__(self, deleted_json: _Optional[str] = ...) -> None: ...
+
+class GetFileContentRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetFileContentResponse(_message.Message):
+    __slots__ = ("content_type", "data")
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    content_type: str
+    data: bytes
+    def __init__(self, content_type: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class CreateBatchRequest(_message.Message):
+    __slots__ = ("batch_json",)
+    BATCH_JSON_FIELD_NUMBER: _ClassVar[int]
+    batch_json: str
+    def __init__(self, batch_json: _Optional[str] = ...) -> None: ...
+
+class CreateBatchResponse(_message.Message):
+    __slots__ = ("batch_json",)
+    BATCH_JSON_FIELD_NUMBER: _ClassVar[int]
+    batch_json: str
+    def __init__(self, batch_json: _Optional[str] = ...) -> None: ...
+
+class ListBatchesRequest(_message.Message):
+    __slots__ = ("page_size", "after")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    after: str
+    def __init__(self, page_size: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+
+class ListBatchesResponse(_message.Message):
+    __slots__ = ("batches_json", "has_more")
+    BATCHES_JSON_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    batches_json: _containers.RepeatedScalarFieldContainer[str]
+    has_more: bool
+    def __init__(self, batches_json: _Optional[_Iterable[str]] = ..., has_more: _Optional[bool] = ...) -> None: ...
+
+class GetBatchRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetBatchResponse(_message.Message):
+    __slots__ = ("batch_json",)
+    BATCH_JSON_FIELD_NUMBER: _ClassVar[int]
+    batch_json: str
+    def __init__(self, batch_json: _Optional[str] = ...) -> None: ...
+
+class CancelBatchRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class CancelBatchResponse(_message.Message):
+    __slots__ = ("batch_json",)
+    BATCH_JSON_FIELD_NUMBER: _ClassVar[int]
+    batch_json: str
+    def __init__(self, batch_json: _Optional[str] = ...) -> None: ...
+
 class RelayRequest(_message.Message):
     __slots__ = ("frames",)
     FRAMES_FIELD_NUMBER: _ClassVar[int]

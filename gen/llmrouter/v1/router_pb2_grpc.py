@@ -85,6 +85,51 @@ class RouterServiceStub:
                 request_serializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsRequest.SerializeToString,
                 response_deserializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsResponse.FromString,
                 _registered_method=True)
+        self.UploadFile = channel.unary_unary(
+                '/llmrouter.v1.RouterService/UploadFile',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.UploadFileRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.UploadFileResponse.FromString,
+                _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/llmrouter.v1.RouterService/ListFiles',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.ListFilesRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.GetFile = channel.unary_unary(
+                '/llmrouter.v1.RouterService/GetFile',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.GetFileRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.GetFileResponse.FromString,
+                _registered_method=True)
+        self.DeleteFile = channel.unary_unary(
+                '/llmrouter.v1.RouterService/DeleteFile',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.DeleteFileRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.DeleteFileResponse.FromString,
+                _registered_method=True)
+        self.GetFileContent = channel.unary_stream(
+                '/llmrouter.v1.RouterService/GetFileContent',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.GetFileContentRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.GetFileContentResponse.FromString,
+                _registered_method=True)
+        self.CreateBatch = channel.unary_unary(
+                '/llmrouter.v1.RouterService/CreateBatch',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.CreateBatchRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.CreateBatchResponse.FromString,
+                _registered_method=True)
+        self.ListBatches = channel.unary_unary(
+                '/llmrouter.v1.RouterService/ListBatches',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.ListBatchesRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.ListBatchesResponse.FromString,
+                _registered_method=True)
+        self.GetBatch = channel.unary_unary(
+                '/llmrouter.v1.RouterService/GetBatch',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.GetBatchRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.GetBatchResponse.FromString,
+                _registered_method=True)
+        self.CancelBatch = channel.unary_unary(
+                '/llmrouter.v1.RouterService/CancelBatch',
+                request_serializer=llmrouter_dot_v1_dot_router__pb2.CancelBatchRequest.SerializeToString,
+                response_deserializer=llmrouter_dot_v1_dot_router__pb2.CancelBatchResponse.FromString,
+                _registered_method=True)
         self.Relay = channel.stream_stream(
                 '/llmrouter.v1.RouterService/Relay',
                 request_serializer=llmrouter_dot_v1_dot_router__pb2.RelayRequest.SerializeToString,
@@ -167,6 +212,70 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadFile(self, request, context):
+        """Uploads a file to a provider that keeps files. From here on it is its user's: to others it is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFiles(self, request, context):
+        """Lists the caller's files, those that batches have made for them included, as they were last seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFile(self, request, context):
+        """Asks a file's provider about it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFile(self, request, context):
+        """Deletes a file at its provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFileContent(self, request, context):
+        """Reads a file at its provider, as it comes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBatch(self, request, context):
+        """Has the provider of a file carry out the requests in it. What that will use is known when it is over: then it has
+        its one usage record, and under a hard budget it is refused, like a model without a price.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBatches(self, request, context):
+        """Lists the caller's batches; those that are not over are asked for anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBatch(self, request, context):
+        """Asks a batch's provider how far it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelBatch(self, request, context):
+        """Asks a batch's provider to end it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Relay(self, request_iterator, context):
         """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
         facade uses and the fastest way in for any service: requests and answers are the exact bytes of
@@ -224,6 +333,51 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ListResponseInputItems,
                     request_deserializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsRequest.FromString,
                     response_serializer=llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsResponse.SerializeToString,
+            ),
+            'UploadFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UploadFile,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.UploadFileRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.UploadFileResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.ListFilesRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'GetFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFile,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.GetFileRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.GetFileResponse.SerializeToString,
+            ),
+            'DeleteFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFile,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.DeleteFileRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.DeleteFileResponse.SerializeToString,
+            ),
+            'GetFileContent': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetFileContent,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.GetFileContentRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.GetFileContentResponse.SerializeToString,
+            ),
+            'CreateBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBatch,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.CreateBatchRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.CreateBatchResponse.SerializeToString,
+            ),
+            'ListBatches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBatches,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.ListBatchesRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.ListBatchesResponse.SerializeToString,
+            ),
+            'GetBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBatch,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.GetBatchRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.GetBatchResponse.SerializeToString,
+            ),
+            'CancelBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelBatch,
+                    request_deserializer=llmrouter_dot_v1_dot_router__pb2.CancelBatchRequest.FromString,
+                    response_serializer=llmrouter_dot_v1_dot_router__pb2.CancelBatchResponse.SerializeToString,
             ),
             'Relay': grpc.stream_stream_rpc_method_handler(
                     servicer.Relay,
@@ -480,6 +634,249 @@ class RouterService:
             '/llmrouter.v1.RouterService/ListResponseInputItems',
             llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsRequest.SerializeToString,
             llmrouter_dot_v1_dot_router__pb2.ListResponseInputItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/UploadFile',
+            llmrouter_dot_v1_dot_router__pb2.UploadFileRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.UploadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/ListFiles',
+            llmrouter_dot_v1_dot_router__pb2.ListFilesRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/GetFile',
+            llmrouter_dot_v1_dot_router__pb2.GetFileRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.GetFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/DeleteFile',
+            llmrouter_dot_v1_dot_router__pb2.DeleteFileRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.DeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFileContent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/GetFileContent',
+            llmrouter_dot_v1_dot_router__pb2.GetFileContentRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.GetFileContentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/CreateBatch',
+            llmrouter_dot_v1_dot_router__pb2.CreateBatchRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.CreateBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBatches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/ListBatches',
+            llmrouter_dot_v1_dot_router__pb2.ListBatchesRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.ListBatchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/GetBatch',
+            llmrouter_dot_v1_dot_router__pb2.GetBatchRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.GetBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llmrouter.v1.RouterService/CancelBatch',
+            llmrouter_dot_v1_dot_router__pb2.CancelBatchRequest.SerializeToString,
+            llmrouter_dot_v1_dot_router__pb2.CancelBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,26 @@ class RouterServiceStub:
     """Deletes a response. What a provider keeps of it by itself is not touched."""
     ListResponseInputItems: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListResponseInputItemsRequest, _router_pb2.ListResponseInputItemsResponse]
     """Lists what was asked for with a response, without what its conversation had before."""
+    UploadFile: _grpc.UnaryUnaryMultiCallable[_router_pb2.UploadFileRequest, _router_pb2.UploadFileResponse]
+    """Uploads a file to a provider that keeps files. From here on it is its user's: to others it is not there."""
+    ListFiles: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListFilesRequest, _router_pb2.ListFilesResponse]
+    """Lists the caller's files, those that batches have made for them included, as they were last seen."""
+    GetFile: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetFileRequest, _router_pb2.GetFileResponse]
+    """Asks a file's provider about it."""
+    DeleteFile: _grpc.UnaryUnaryMultiCallable[_router_pb2.DeleteFileRequest, _router_pb2.DeleteFileResponse]
+    """Deletes a file at its provider."""
+    GetFileContent: _grpc.UnaryStreamMultiCallable[_router_pb2.GetFileContentRequest, _router_pb2.GetFileContentResponse]
+    """Reads a file at its provider, as it comes."""
+    CreateBatch: _grpc.UnaryUnaryMultiCallable[_router_pb2.CreateBatchRequest, _router_pb2.CreateBatchResponse]
+    """Has the provider of a file carry out the requests in it. What that will use is known when it is over: then it has
+    its one usage record, and under a hard budget it is refused, like a model without a price.
+    """
+    ListBatches: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListBatchesRequest, _router_pb2.ListBatchesResponse]
+    """Lists the caller's batches; those that are not over are asked for anew."""
+    GetBatch: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetBatchRequest, _router_pb2.GetBatchResponse]
+    """Asks a batch's provider how far it is."""
+    CancelBatch: _grpc.UnaryUnaryMultiCallable[_router_pb2.CancelBatchRequest, _router_pb2.CancelBatchResponse]
+    """Asks a batch's provider to end it."""
     Relay: _grpc.StreamStreamMultiCallable[_router_pb2.RelayRequest, _router_pb2.RelayResponse]
     """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
     facade uses and the fastest way in for any service: requests and answers are the exact bytes of
@@ -103,6 +123,26 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Deletes a response. What a provider keeps of it by itself is not touched."""
     ListResponseInputItems: _aio.UnaryUnaryMultiCallable[_router_pb2.ListResponseInputItemsRequest, _router_pb2.ListResponseInputItemsResponse]  # type: ignore[assignment]
     """Lists what was asked for with a response, without what its conversation had before."""
+    UploadFile: _aio.UnaryUnaryMultiCallable[_router_pb2.UploadFileRequest, _router_pb2.UploadFileResponse]  # type: ignore[assignment]
+    """Uploads a file to a provider that keeps files. From here on it is its user's: to others it is not there."""
+    ListFiles: _aio.UnaryUnaryMultiCallable[_router_pb2.ListFilesRequest, _router_pb2.ListFilesResponse]  # type: ignore[assignment]
+    """Lists the caller's files, those that batches have made for them included, as they were last seen."""
+    GetFile: _aio.UnaryUnaryMultiCallable[_router_pb2.GetFileRequest, _router_pb2.GetFileResponse]  # type: ignore[assignment]
+    """Asks a file's provider about it."""
+    DeleteFile: _aio.UnaryUnaryMultiCallable[_router_pb2.DeleteFileRequest, _router_pb2.DeleteFileResponse]  # type: ignore[assignment]
+    """Deletes a file at its provider."""
+    GetFileContent: _aio.UnaryStreamMultiCallable[_router_pb2.GetFileContentRequest, _router_pb2.GetFileContentResponse]  # type: ignore[assignment]
+    """Reads a file at its provider, as it comes."""
+    CreateBatch: _aio.UnaryUnaryMultiCallable[_router_pb2.CreateBatchRequest, _router_pb2.CreateBatchResponse]  # type: ignore[assignment]
+    """Has the provider of a file carry out the requests in it. What that will use is known when it is over: then it has
+    its one usage record, and under a hard budget it is refused, like a model without a price.
+    """
+    ListBatches: _aio.UnaryUnaryMultiCallable[_router_pb2.ListBatchesRequest, _router_pb2.ListBatchesResponse]  # type: ignore[assignment]
+    """Lists the caller's batches; those that are not over are asked for anew."""
+    GetBatch: _aio.UnaryUnaryMultiCallable[_router_pb2.GetBatchRequest, _router_pb2.GetBatchResponse]  # type: ignore[assignment]
+    """Asks a batch's provider how far it is."""
+    CancelBatch: _aio.UnaryUnaryMultiCallable[_router_pb2.CancelBatchRequest, _router_pb2.CancelBatchResponse]  # type: ignore[assignment]
+    """Asks a batch's provider to end it."""
     Relay: _aio.StreamStreamMultiCallable[_router_pb2.RelayRequest, _router_pb2.RelayResponse]  # type: ignore[assignment]
     """Carries many calls over one long-lived stream, many frames to a message. It is what the HTTP
     facade uses and the fastest way in for any service: requests and answers are the exact bytes of
@@ -195,6 +235,80 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListResponseInputItemsResponse, _abc.Awaitable[_router_pb2.ListResponseInputItemsResponse]]:
         """Lists what was asked for with a response, without what its conversation had before."""
+
+    @_abc_1.abstractmethod
+    def UploadFile(
+        self,
+        request: _router_pb2.UploadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.UploadFileResponse, _abc.Awaitable[_router_pb2.UploadFileResponse]]:
+        """Uploads a file to a provider that keeps files. From here on it is its user's: to others it is not there."""
+
+    @_abc_1.abstractmethod
+    def ListFiles(
+        self,
+        request: _router_pb2.ListFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ListFilesResponse, _abc.Awaitable[_router_pb2.ListFilesResponse]]:
+        """Lists the caller's files, those that batches have made for them included, as they were last seen."""
+
+    @_abc_1.abstractmethod
+    def GetFile(
+        self,
+        request: _router_pb2.GetFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.GetFileResponse, _abc.Awaitable[_router_pb2.GetFileResponse]]:
+        """Asks a file's provider about it."""
+
+    @_abc_1.abstractmethod
+    def DeleteFile(
+        self,
+        request: _router_pb2.DeleteFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.DeleteFileResponse, _abc.Awaitable[_router_pb2.DeleteFileResponse]]:
+        """Deletes a file at its provider."""
+
+    @_abc_1.abstractmethod
+    def GetFileContent(
+        self,
+        request: _router_pb2.GetFileContentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_router_pb2.GetFileContentResponse], _abc.AsyncIterator[_router_pb2.GetFileContentResponse]]:
+        """Reads a file at its provider, as it comes."""
+
+    @_abc_1.abstractmethod
+    def CreateBatch(
+        self,
+        request: _router_pb2.CreateBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.CreateBatchResponse, _abc.Awaitable[_router_pb2.CreateBatchResponse]]:
+        """Has the provider of a file carry out the requests in it. What that will use is known when it is over: then it has
+        its one usage record, and under a hard budget it is refused, like a model without a price.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBatches(
+        self,
+        request: _router_pb2.ListBatchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ListBatchesResponse, _abc.Awaitable[_router_pb2.ListBatchesResponse]]:
+        """Lists the caller's batches; those that are not over are asked for anew."""
+
+    @_abc_1.abstractmethod
+    def GetBatch(
+        self,
+        request: _router_pb2.GetBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.GetBatchResponse, _abc.Awaitable[_router_pb2.GetBatchResponse]]:
+        """Asks a batch's provider how far it is."""
+
+    @_abc_1.abstractmethod
+    def CancelBatch(
+        self,
+        request: _router_pb2.CancelBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.CancelBatchResponse, _abc.Awaitable[_router_pb2.CancelBatchResponse]]:
+        """Asks a batch's provider to end it."""
 
     @_abc_1.abstractmethod
     def Relay(

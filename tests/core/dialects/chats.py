@@ -375,7 +375,7 @@ def chats(draw: st.DrawFn, can: Can = ALL) -> Chat:
 def tokens(draw: st.DrawFn, can: Can = ALL) -> Tokens:
     """What a request used; never nothing, which vendors say before they know."""
     given, made = draw(st.integers(1, 10**6)), draw(st.integers(1, 10**6))
-    parts: dict[str, int] = {}
+    parts: dict[str, Any] = {}
     for name in sorted(can.tokens):
         most = made if name in ("reasoning", "audio_output") else given
         parts[name] = draw(st.integers(0, most // 3))

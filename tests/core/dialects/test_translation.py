@@ -79,3 +79,39 @@ def test_nothing_that_comes_behind_the_end_is_the_answers():
     said = b'data: {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
     assert b"message_stop" in meter.feed(said)
     assert meter.feed(said) == b""
+
+
+def test_nothing_that_comes_behind_the_end_of_a_choice_is_written_but_its_usage():
+    meter = translation(named=100).meter()
+    end = b'data: {"choices": [{"index": 0, "delta": {"content": "one"}, "finish_reason": "stop"}]}\n\n'
+    more = b'data: {"choices": [{"index": 0, "delta": {"content": "late"}}]}\n\n'
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\ndata: [DONE]\n\n'
+    said = meter.feed(end + more + usage)
+    assert b"late" not in said
+    assert said.index(b"message_delta") > said.index(b"content_block_stop")
+    assert meter.tokens(0).output == 2
+
+
+def test_a_whole_answer_as_events_says_the_same():
+    calls = [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}]
+    message = {"role": "assistant", "reasoning_content": "hm", "content": "one", "tool_calls": calls}
+    body = {"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    said, meter = translation(named=100).streamed(json.dumps(body).encode())
+    events = [json.loads(line[5:]) for line in said.splitlines() if line.startswith(b"data:")]
+    starts = [each["content_block"]["type"] for each in events if each["type"] == "content_block_start"]
+    assert starts == ["thinking", "text", "tool_use"]
+    assert b'"partial_json":"{\\"a\\":1}"' in said
+    assert events[-1]["type"] == "message_stop"
+    assert (meter.done, meter.complete, meter.tokens(0).source) == (True, True, "counted")
+    assert events[-2]["usage"]["output_tokens"] == meter.tokens(0).output > 0
+
+
+def test_usage_that_is_reported_before_the_end_is_not_the_whole():
+    meter = translation(named=100).meter()
+    usage = b'"usage": {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}'
+    said = b'{"choices": [{"index": 0, "delta": {"content": "one two three four five"}}]'
+    end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    meter.feed(b"data: %b, %b}\n\ndata: %b}\n\n%b" % (said, usage, said, end))
+    found = meter.tokens(0)
+    assert (found.input, found.source) == (10, "counted")
+    assert found.output > 1

@@ -105,7 +105,7 @@ def test_its_wires_at_its_own_address_are_those_of_its_row(vendor: Vendor) -> No
 
 
 def test_every_capability_but_the_list_of_models_is_an_operation() -> None:
-    assert set(NEEDED.values()) == set(Capability) - {Capability.MODELS}
+    assert set(NEEDED.values()) == set(Capability) - {Capability.MODELS, Capability.FILES, Capability.BATCHES}
     assert set(OPENAI.paths) == set(NEEDED)
     assert VENDORS[0].capabilities == set(Capability) - {Capability.RERANK}  # which is not OpenAI's
 

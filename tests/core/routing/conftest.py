@@ -93,8 +93,11 @@ class Stage:
     async def run(self, model: str = MODEL, *, timeout: float = 0.0, **fields: Any) -> Answer | Streamed:
         """Sends a chat completion through the pipeline."""
         body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}
-        request_id = self.ids("req")
-        ask = Ask(request_id, openai_chat.CHAT, "openai", NOBODY, json.dumps(body).encode(), timeout=timeout)
+        return await self.run_body(json.dumps(body).encode(), timeout=timeout)
+
+    async def run_body(self, body: bytes, *, timeout: float = 0.0) -> Answer | Streamed:
+        """The same for a body as it is written."""
+        ask = Ask(self.ids("req"), openai_chat.CHAT, "openai", NOBODY, body, timeout=timeout)
         return await self.pipeline.run(ask)
 
     async def answer(self, model: str = MODEL, **fields: Any) -> Answer:

@@ -1,6 +1,8 @@
 """Budgets in the pipeline: what is held, what the provider is asked for, and what a refusal and a cut look like."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from core.ledger.prices import Override, Price, Rate
 from core.store import balances
 from core.store.balances import Balance
 from tests.core.routing.conftest import Stage, rest_of
-from tests.support.openai_upstream import OpenAIUpstream, chat, error, stream
+from tests.support.openai_upstream import OpenAIUpstream, chat, error, sse, stream
 from tests.support.till import add_budget
 
 DEPLOYMENT = ("deployment", "")
@@ -149,3 +151,58 @@ async def test_what_costs_nothing_is_never_refused(stage: Stage):
     stage.prices.set_overrides([Override("*", "*", Price(source="free", input=Rate(0), output=Rate(0)))])
     await stage.provider("first")
     assert (await stage.answer()).status == 200
+
+
+@pytest.mark.parametrize("name", ["max_completion_tokens", "num_predict", "max_output_tokens", "n_predict"])
+async def test_a_maximum_under_a_name_that_not_all_know_is_told_under_one_that_the_provider_knows(
+    stage: Stage, name: str
+):
+    upstream = await ready(stage, 2_000_000)
+    upstream.script(chat(usage=USAGE))
+    fields: dict[str, Any] = {name: 100}
+    await stage.answer(**fields)
+    sent = (await upstream.received()).json
+    assert (sent["max_tokens"], sent[name]) == (100, 100)
+
+
+async def test_of_two_maxima_the_larger_is_held(stage: Stage):
+    await ready(stage, 2_000_000)
+    with pytest.raises(BudgetExceeded):
+        await stage.answer(max_tokens=1, num_predict=300)
+
+
+async def test_a_maximum_of_nothing_is_none(stage: Stage):
+    upstream = await ready(stage, 2_000_000)
+    upstream.script(chat(usage=USAGE))
+    await stage.answer(max_tokens=0)
+    assert 100 < (await upstream.received()).json["max_tokens"] < 200
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'{"type": "file", "file": {"file_id": "file-1"}}',
+        b'{"type": "im\\u0061ge_url", "im\\u0061ge_url": {"url": "\\u0068ttps://x/y.png"}}',
+    ],
+)
+async def test_what_lies_elsewhere_is_held_too_however_it_is_written(stage: Stage, part: bytes):
+    upstream = await ready(stage, 30_000_000)  # of input alone 30,000 tokens
+    body = b'{"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": [%b]}]}' % part
+    with pytest.raises(BudgetExceeded):
+        await stage.run_body(body)
+    assert upstream.requests == []
+
+
+async def test_usage_that_is_reported_before_the_end_is_not_the_whole(stage: Stage):
+    upstream = await ready(stage, DOLLAR)
+    early = {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}
+    said = [{"index": 0, "delta": {"content": "one two three four five six seven eight"}}]
+    end: list[Any] = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    events: list[dict[str, Any]] = [{"choices": said, "usage": early}, {"choices": said}, {"choices": end}]
+    data = b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in events)
+    upstream.script(sse([data, b"data: [DONE]\n\n"]))
+    await rest_of(await stage.stream(max_tokens=100))
+    record = await stage.record()
+    assert record.input_tokens == 10
+    assert record.output_tokens > 10
+    assert record.token_source == "counted"

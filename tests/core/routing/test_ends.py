@@ -152,8 +152,10 @@ async def test_a_stream_whose_provider_does_not_end_it_after_the_end_mark(router
 async def test_a_whole_answer_to_a_request_for_a_stream(router: Router):
     router.upstream.script(chat("Hello."))
     async with router.chat(stream=True) as answer:
-        assert answer.content_type == "application/json"
-        assert json.loads(await answer.read())["usage"] == USAGE
+        assert answer.content_type == "text/event-stream"
+        body = await answer.read()
+    assert b'"content":"Hello."' in body
+    assert body.endswith(b"data: [DONE]\n\n")
     record = await router.record()
     assert (record.outcome, record.streamed, record.output_tokens) == ("answered", True, 7)
 
@@ -305,7 +307,8 @@ async def test_a_caller_who_hangs_up_before_the_head(router: Router):
         await received.hung_up.wait()
     record = await router.record()
     assert (record.status_code, record.outcome, record.error_reason) == (499, "hung_up", "CANCELLED")
-    assert record.token_source == ""
+    # The provider has read the prompt, and may have made as much as can be made in that time.
+    assert (record.token_source, record.input_tokens > 0) == ("estimated", True)
 
 
 async def test_a_caller_who_hangs_up_in_the_middle_of_a_stream_pays_for_what_was_made(router: Router):

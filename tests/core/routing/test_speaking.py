@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.auth import Principal
 from core.dialects.anthropic.messages import MESSAGES
 from core.dialects.openai.chat import CHAT, EMBEDDING
 from core.dialects.request import Request
@@ -10,6 +11,8 @@ from core.errors import InvalidArgument, ProviderError
 from core.providers.upstream import Reply, Target
 from core.providers.wire import ANTHROPIC, Headers
 from core.routing.lookup import Candidate
+from core.routing.passage import passage
+from core.routing.reply import Ask
 from core.routing.speaking import speaking
 
 
@@ -17,6 +20,7 @@ class Place:
     """A provider that says what it speaks, and is never asked."""
 
     asks_usage = False
+    objects = None
 
     def __init__(self, name: str, operations: frozenset[str], translates_to: str) -> None:
         self.operations = operations
@@ -66,3 +70,12 @@ def test_a_provider_of_the_callers_wire_comes_first_unless_a_route_says_otherwis
 def test_where_none_can_be_asked_the_refusal_says_why():
     with pytest.raises(InvalidArgument, match=r"OpenAI API, which the model's provider \(one, two\)"):
         speaking([place("one", CHAT), place("two", CHAT, translates_to=CHAT)], request(EMBEDDING))
+
+
+def test_other_makers_thoughts_are_taken_out_of_what_passes_on_one_wire():
+    from_claude = b'[{"type": "reasoning.text", "signature": "secret", "format": "anthropic-claude-v1"}]'
+    body = b'{"model": "m", "messages": [{"role": "assistant", "reasoning_details": %b}]}' % from_claude
+    asked = DIALECTS[CHAT].read_request(CHAT, body)
+    ask = Ask("req_1", CHAT, "test", Principal(1, "user", 1, "api_key", frozenset(), None), body)
+    sent = passage(place("own", CHAT, translates_to=CHAT), asked, ask, 1).body
+    assert b"secret" not in sent

@@ -3,16 +3,25 @@
 A new RPC that is about somebody's object needs a row in FOREIGN; a test says so.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from operator import methodcaller
 from typing import Any
 
 import grpc.aio
+import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from core.providers.objects import BATCHES, Body, Content, ProviderObjects
+from core.providers.objects import FILES as FILES_PATH
+from core.routing.catalog import Catalog
+from core.routing.health import Health
 from core.rpc.policy import RULES, Access
+from core.store import provider_objects, providers
+from core.store.database import Database
+from core.store.provider_objects import BATCH, FILE, ProviderObject
 from llmrouter.v1 import (
     account_pb2,
     admin_pb2,
@@ -22,9 +31,11 @@ from llmrouter.v1 import (
     usage_pb2,
     workspace_pb2,
 )
-from tests.support.core import Core, Metadata, Person
+from tests.support.clock import FakeClock
+from tests.support.core import Core, CoreFactory, Metadata, Person
 from tests.support.database import on_sqlite
 from tests.support.failures import failure_of
+from tests.support.upstreams import Shelf
 
 FILES = (account_pb2, admin_pb2, conversation_pb2, router_pb2, usage_pb2, workspace_pb2)
 METHODS: dict[str, MethodDescriptor] = {
@@ -240,6 +251,70 @@ async def _response(core: Core, owner: Person) -> str:
     return name
 
 
+class _Objects(ProviderObjects):
+    """Files and batches of a provider that says yes to everything."""
+
+    def __init__(self) -> None:
+        self.paths = frozenset({FILES_PATH, BATCHES})
+
+    async def ask(self, method: str, path: str, query: Mapping[str, str], body: Body | None = None) -> bytes:
+        return b'{"id": "any"}'
+
+    @asynccontextmanager
+    async def read(self, path: str) -> AsyncGenerator[Content]:
+        async def pieces() -> AsyncGenerator[bytes]:
+            yield b"{}"
+
+        yield Content("application/json", pieces())
+
+
+@pytest.fixture
+async def core(core_factory: CoreFactory, database: Database) -> AsyncIterator[Core]:
+    """A core whose providers keep files and batches."""
+    clock, shelf = FakeClock(), Shelf()
+    shelf.objects = _Objects()
+    async with core_factory(clock=clock, catalog=Catalog(database, clock, Health(clock), shelf.make)) as core:
+        yield core
+
+
+async def _object(core: Core, owner: Person, kind: str) -> str:
+    """A file or a batch, at a provider that is made with it."""
+    deps, name, now = core.deps, core.deps.new_id(kind), core.deps.clock.now()
+    columns: dict[str, Any] = {
+        "type": "openai",
+        "base_url": "http://127.0.0.1",
+        "api_key": None,
+        "enabled": True,
+        "source": "api",
+    }
+    async with deps.database.write() as connection:
+        provider = await providers.add(connection, name=name, now=now, **columns)
+        row = ProviderObject(owner.id, name, kind, provider.id, name, "", 0, "grpc", "", now, None, "{}")
+        assert await provider_objects.add(connection, deps.database, row)
+    await deps.catalog.load()
+    return name
+
+
+async def _get_file(core: Core, owner: Person) -> Message:
+    return router_pb2.GetFileRequest(id=await _object(core, owner, FILE))
+
+
+async def _delete_file(core: Core, owner: Person) -> Message:
+    return router_pb2.DeleteFileRequest(id=await _object(core, owner, FILE))
+
+
+async def _get_file_content(core: Core, owner: Person) -> Message:
+    return router_pb2.GetFileContentRequest(id=await _object(core, owner, FILE))
+
+
+async def _get_batch(core: Core, owner: Person) -> Message:
+    return router_pb2.GetBatchRequest(id=await _object(core, owner, BATCH))
+
+
+async def _cancel_batch(core: Core, owner: Person) -> Message:
+    return router_pb2.CancelBatchRequest(id=await _object(core, owner, BATCH))
+
+
 async def _get_response(core: Core, owner: Person) -> Message:
     return router_pb2.GetResponseRequest(id=await _response(core, owner))
 
@@ -256,6 +331,11 @@ FOREIGN: dict[str, Foreign] = {
     "/llmrouter.v1.RouterService/GetResponse": _get_response,
     "/llmrouter.v1.RouterService/DeleteResponse": _delete_response,
     "/llmrouter.v1.RouterService/ListResponseInputItems": _list_input_items,
+    "/llmrouter.v1.RouterService/GetFile": _get_file,
+    "/llmrouter.v1.RouterService/DeleteFile": _delete_file,
+    "/llmrouter.v1.RouterService/GetFileContent": _get_file_content,
+    "/llmrouter.v1.RouterService/GetBatch": _get_batch,
+    "/llmrouter.v1.RouterService/CancelBatch": _cancel_batch,
     "/llmrouter.v1.AccountService/DeleteApiKey": _delete_key,
     "/llmrouter.v1.ConversationService/GetConversation": _get_conversation,
     "/llmrouter.v1.ConversationService/UpdateConversation": _update_conversation,

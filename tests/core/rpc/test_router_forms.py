@@ -78,6 +78,7 @@ _NOT_ASKED: dict[str, str] = {
     "stream": "which RPC it is says so",
     "include_usage": "every typed stream reports it",
     "hints": "a wire's own habit; callers say drop_unsupported",
+    "named": "a typed field has one name",
 }
 
 
@@ -95,7 +96,7 @@ STRUCTS: list[tuple[type[msgspec.Struct], Any, dict[str, str]]] = [
     (canonical.Thinking, pb.Thought, {"redacted": "redacted_data"}),
     (canonical.ToolCall, pb.ToolCall, {"arguments": "arguments_json"}),
     (canonical.ToolResult, pb.ToolResult, {}),
-    (canonical.Message, pb.ChatMessage, {}),
+    (canonical.Message, pb.ChatMessage, {"place": "-", "parts_place": "-"}),
     (canonical.Tool, pb.Tool, {"parameters": "parameters_json"}),
     (canonical.ToolChoice, pb.ToolChoice, {"name": "function"}),
     (canonical.Reasoning, pb.Reasoning, {"effort": "-", "budget": "budget_tokens"}),

@@ -199,8 +199,6 @@ class Cell:
     async def _fail(self, status: int, *, stream: bool) -> None:
         got = await self._send(self._wish(script.fail_with(status), stream=stream))
         own = STATUSES.get(self.wire, {}).get(status, status)
-        if status == 401 and self.wire == "gemini" and self.caller is CALLERS["generate"]:
-            own = 400  # as Gemini has it, for its own clients
         assert got.status in ({503, 529} if status == 503 else {own}), got.body
         trouble = self.caller.trouble(got.body)
         assert trouble.message == script.MESSAGE

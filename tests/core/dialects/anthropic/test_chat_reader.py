@@ -242,3 +242,18 @@ def test_a_text_that_is_none_is_refused_wherever_it_stands() -> None:
         body = b'{"model":"m","messages":[{"role":"assistant","content":[%b]}]}' % block
         with pytest.raises(InvalidArgument, match="UTF-8"):
             read_chat(read_request(MESSAGES, body))
+
+
+def test_what_only_a_model_says_is_named_inside_of_a_tools_result():
+    inner = [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "b", "signature": "c"}]
+    result = {"type": "tool_result", "tool_use_id": "t", "content": inner}
+    chat = read(messages=[{"role": "user", "content": [result]}])
+    assert list(chat.others) == ["messages[0].content[0].content[1]"]
+
+
+def test_a_budget_beside_a_degree_is_told_and_not_refused():
+    chat = read(thinking={"type": "enabled", "budget_tokens": 2000}, output_config={"effort": "low"})
+    assert chat.reasoning is not None
+    assert chat.reasoning.effort == "low"
+    assert list(chat.others) == ["thinking.budget_tokens"]
+    assert "thinking.budget_tokens" in chat.hints

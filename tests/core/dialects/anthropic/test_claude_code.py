@@ -198,6 +198,34 @@ def test_every_wire_of_a_provider_takes_it(operation: str, thinking: Any) -> Non
         assert set(translation.dropped) <= {"thinking", "metadata.user_id"}
 
 
+@pytest.mark.parametrize("operation", PROVIDERS)
+@pytest.mark.parametrize("model", ["gpt-5", "gemini-2.5-pro", "gemini-3-pro", "claude-opus-4-1", "llama3"])
+def test_every_wire_of_a_provider_takes_a_picture_that_a_tool_returned(operation: str, model: str) -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [picture]}
+    asked = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "a.png"}}
+    messages = [
+        {"role": "user", "content": "What is on a.png?"},
+        {"role": "assistant", "content": [asked]},
+        {"role": "user", "content": [result]},
+    ]
+    translation = Translation(
+        read_request(MESSAGES, msgspec.json.encode({**_REQUEST, "output_config": None, "messages": messages})),
+        CALLERS[MESSAGES],
+        PROVIDERS[operation],
+        Manner(vendor="some"),
+        provider_name="some",
+        model=model,
+        request_id="r1",
+        created=1,
+        drop=False,
+        ask_usage=True,
+        count_prompt=lambda: 1,
+    )
+    assert b"iVBORw0KGgo=" in translation.body
+    assert set(translation.dropped) <= {"thinking", "metadata.user_id"}
+
+
 def test_a_long_user_is_told_by_its_hash() -> None:
     body = {**_REQUEST, "metadata": {"user_id": "u" * 65}}
     user = read_chat(read_request(MESSAGES, msgspec.json.encode(body))).user

@@ -143,10 +143,23 @@ def test_what_the_provider_does_not_report_is_counted(usage: Any):
     assert tokens.output >= count_text("Hello there.") + count_text("Let me think.")
 
 
-def test_counts_that_no_request_can_have_are_kept_within_reason():
-    body = json.dumps(message_body(usage={"input_tokens": 10**15, "output_tokens": -3})).encode()
-    tokens = answer_tokens(request(), body)
-    assert (tokens.input, tokens.output) == (10**9, 0)
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": 10**15, "output_tokens": 3},
+        {"input_tokens": 3, "output_tokens": 10**25},
+        {"input_tokens": 3, "output_tokens": 3, "cache_read_input_tokens": 10**8 + 1},
+    ],
+)
+def test_counts_that_no_request_can_have_are_no_report(usage: dict[str, int]):
+    tokens = answer_tokens(request(), json.dumps(message_body(usage=usage)).encode())
+    assert 0 < tokens.output < 1000
+    assert (tokens.input < 1000, tokens.source) == (True, COUNTED)
+
+
+def test_a_count_below_nothing_is_nothing():
+    body = json.dumps(message_body(usage={"input_tokens": 5, "output_tokens": -3})).encode()
+    assert (answer_tokens(request(), body).input, answer_tokens(request(), body).output) == (5, 0)
 
 
 def test_to_count_tokens_uses_none():

@@ -330,6 +330,13 @@ def test_what_means_nothing_is_not_lost():
     assert written(**nothing, logprobs=False, parallel_tool_calls=False) == plain
 
 
+@pytest.mark.parametrize("messages", [[say("system", "alone")], [say("user", " ")], [say("user")]])
+def test_a_request_without_anything_said_is_refused(messages: list[Message]):
+    with pytest.raises(InvalidArgument, match="needs a message") as refused:
+        written(*messages)
+    assert refused.value.field == "messages"
+
+
 def test_the_routers_own_tool_is_nobody_elses():
     with pytest.raises(InvalidArgument, match="router's own"):
         written(tools=[Tool("llmrouter_answer")])

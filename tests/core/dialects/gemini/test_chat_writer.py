@@ -230,7 +230,40 @@ def test_pictures_in_results_where_the_model_takes_them() -> None:
     response = found["contents"][2]["parts"][0]["functionResponse"]
     assert response["response"] == {"output": ""}
     assert response["parts"] == [{"inlineData": {"mimeType": "image/png", "data": "aGk="}}]
-    assert lost(a_chat(_HELLO, *turn)) == ["messages[2].content[0]"]
+
+
+def test_pictures_come_behind_the_results_where_the_model_does_not_take_them_there() -> None:
+    picture = Image(data="aGk=", media_type="image/png")
+    found = written(
+        a_chat(
+            _HELLO,
+            Message("assistant", [ToolCall("a", "look"), ToolCall("b", "read")]),
+            Message("tool", [ToolResult("a", [picture])]),
+            Message("system", [Text("Be brief.")]),
+            Message("tool", [ToolResult("b", [Text("so"), Document(url="https://x.example/a.pdf")])]),
+            _HELLO,
+        )
+    )
+    assert found["contents"][2:] == [
+        {
+            "role": "user",
+            "parts": [
+                {
+                    "functionResponse": {
+                        "id": "a",
+                        "name": "look",
+                        "response": {"output": "(what it returned is below)"},
+                    }
+                },
+                {"functionResponse": {"id": "b", "name": "read", "response": {"output": "so"}}},
+                {"text": "What look returned:"},
+                {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
+                {"text": "What read returned:"},
+                {"fileData": {"mimeType": "application/pdf", "fileUri": "https://x.example/a.pdf"}},
+            ],
+        },
+        {"role": "user", "parts": [{"text": "Hello"}]},
+    ]
 
 
 def test_pictures_are_all_looked_at_alike() -> None:
@@ -284,9 +317,9 @@ def test_googles_own_files_go_by_their_address() -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"a":', "[1]", '"x"', "nonsense"])
-def test_a_call_whose_arguments_are_no_object_is_refused(arguments: str) -> None:
-    with pytest.raises(InvalidArgument, match="no JSON object"):
-        written(a_chat(_HELLO, Message("assistant", [ToolCall("a", "f", arguments)]), _HELLO))
+def test_a_call_whose_arguments_are_no_object_is_shown_to_the_model_as_it_was(arguments: str) -> None:
+    found = written(a_chat(_HELLO, Message("assistant", [ToolCall("a", "f", arguments)]), _HELLO))
+    assert found["contents"][1]["parts"][0]["functionCall"]["args"] == {"INVALID_JSON": arguments}
 
 
 def test_a_result_without_a_call_and_a_chat_without_a_turn_are_refused() -> None:

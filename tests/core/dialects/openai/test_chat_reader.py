@@ -103,6 +103,8 @@ def test_a_whole_request_is_read():
         cache_key="key",
         metadata={"a": "b"},
         service_tier="flex",
+        hints=("parallel_tool_calls",),
+        named={"user": "safety_identifier"},
     )
 
 
@@ -135,6 +137,15 @@ def test_what_is_said_to_be_the_default_says_nothing():
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
         ({"prediction": {"type": "content", "content": "a"}}, "prediction"),
         ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"user": "a", "safety_identifier": "b"}, "user"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+        ({"reasoning": {"effort": "low", "mode": "deep"}}, "reasoning.mode"),
+        ({"thinking": {"type": "enabled", "keep": "all"}}, "thinking.keep"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "extra": 1}}]}, "tools[0].function.extra"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}, "extra": 1}]}, "tools[0].extra"),
+        ({"functions": [{"name": "f", "extra": 1}]}, "functions[0].extra"),
         ({"tools": [{"type": "custom", "custom": {"name": "a"}}]}, "tools[0]"),
         ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
         ({"tool_choice": {"type": "custom", "custom": {"name": "a"}}}, "tool_choice"),

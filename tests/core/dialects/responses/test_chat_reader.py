@@ -126,6 +126,14 @@ def test_codex_is_read_in_full():
     assert set(chat.others) == {"tools[2].format", "tools[3]", "tools[4]"}
 
 
+def test_its_model_reads_the_grammar_that_it_is_not_held_to():
+    patch = json.loads(bytes(read(**CODEX).tools[2].parameters))
+    assert patch["required"] == ["input"]
+    assert patch["properties"]["input"]["description"].endswith("by this lark grammar:\nstart: /.+/")
+    note = json.loads(bytes(read(**CODEX).tools[1].parameters))
+    assert note["properties"] == {"input": {"type": "string"}}
+
+
 def test_a_codex_session_without_tools_of_openais_loses_nothing():
     assert read(**{**CODEX, "tools": CODEX["tools"][:2]}).others == {}
 

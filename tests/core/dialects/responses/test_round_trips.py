@@ -62,6 +62,7 @@ def plain(chat: Chat) -> Chat:
         chat.max_output = max(16, chat.max_output)
     chat.top_logprobs = chat.top_logprobs or None
     chat.include_usage = chat.stream
+    chat.hints = ("parallel_tool_calls", "reasoning", "verbosity", "client_metadata")  # of every caller
     parts = [part for message in chat.messages for part in message.parts]
     inner = [part for result in parts if isinstance(result, ToolResult) for part in result.parts]
     for part in [*parts, *inner]:
