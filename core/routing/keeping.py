@@ -9,7 +9,7 @@ import msgspec
 from core.dialects.dialect import Meter
 from core.dialects.events import payloads
 from core.dialects.responses import state
-from core.dialects.tokens import Tokens
+from core.routing.wrapped_meter import WrappedMeter
 
 _NO_PREVIOUS: Final = re.compile(rb'"previous_response_id"\s*:\s*null')
 _LONGEST_ID: Final = 200
@@ -66,45 +66,25 @@ class Keeping:
             self._keep(self._user_id, name, self.previous_id, asked, text, items)
 
 
-class KeepingMeter:
-    """Follows a stream for another meter, and keeps its response before the last of it goes to the caller."""
+class KeepingMeter(WrappedMeter):
+    """Keeps a stream's response before the last of it goes to the caller."""
 
-    __slots__ = ("_inner", "_keeping", "done", "reported_error", "usage")
+    __slots__ = ("_ended", "_keeping")
 
     def __init__(self, inner: Meter, keeping: Keeping) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._keeping = keeping
-        self.done = self.reported_error = False
-        self.usage: Tokens | None = None
-
-    def feed(self, data: bytes) -> bytes:
-        """As core/dialects/dialect.py says."""
-        return self.passed(self._inner.feed(data))
+        self._ended = False
 
     def end(self) -> bytes:
-        return self.passed(self._inner.end(), over=not self.done)
+        self._ended = not self.done  # else its end has been seen
+        return super().end()
 
-    def passed(self, block: bytes, *, over: bool = False) -> bytes:
-        """What goes to the caller of what the other meter gives. over: the stream's end may be in it."""
+    def passed(self, block: bytes) -> bytes:
         block = self._keeping.told(block)
-        inner = self._inner
-        if over or (inner.done and not self.done):
+        if self._ended or (self._inner.done and not self.done):
             for payload in payloads(block):
                 response = state.end_of(payload)
                 if response is not None:
                     self._keeping.keep(response)
-        self.done, self.reported_error, self.usage = inner.done, inner.reported_error, inner.usage
-        return block
-
-    @property
-    def complete(self) -> bool:
-        return self._inner.complete
-
-    def output_tokens(self) -> int:
-        return self._inner.output_tokens()
-
-    def rough_output_tokens(self) -> int:
-        return self._inner.rough_output_tokens()
-
-    def tokens(self, prompt_tokens: int) -> Tokens:
-        return self._inner.tokens(prompt_tokens)
+        return super().passed(block)

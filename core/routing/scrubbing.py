@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.dialects.dialect import Meter
-from core.dialects.tokens import Tokens
+from core.routing.wrapped_meter import WrappedMeter
 
 _SHORTEST: Final = 8  # characters; what is shorter is no key, and may be a word
 _HIDDEN: Final = b"***"
@@ -25,39 +25,15 @@ def scrubbing(meter: Meter, api_key: str) -> Meter:
     return _ScrubbingMeter(meter, secret.encode()) if secret else meter
 
 
-class _ScrubbingMeter:
-    """Follows a stream for another meter, whose events are whole: a key is never torn."""
+class _ScrubbingMeter(WrappedMeter):
+    """Events are whole where they are looked at: a key is never torn."""
 
-    __slots__ = ("_inner", "_secret", "done", "reported_error", "usage")
+    __slots__ = ("_secret",)
 
     def __init__(self, inner: Meter, secret: bytes) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._secret = secret
-        self.done = self.reported_error = False
-        self.usage: Tokens | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        """As core/dialects/dialect.py says."""
-        inner = self._inner
-        data = inner.feed(data)
-        self.done, self.reported_error, self.usage = inner.done, inner.reported_error, inner.usage
-        return data.replace(self._secret, _HIDDEN) if self._secret in data else data
-
-    def end(self) -> bytes:
-        data = self._inner.end()
-        inner = self._inner
-        self.done, self.reported_error, self.usage = inner.done, inner.reported_error, inner.usage
-        return data.replace(self._secret, _HIDDEN)
-
-    @property
-    def complete(self) -> bool:
-        return self._inner.complete
-
-    def output_tokens(self) -> int:
-        return self._inner.output_tokens()
-
-    def rough_output_tokens(self) -> int:
-        return self._inner.rough_output_tokens()
-
-    def tokens(self, prompt_tokens: int) -> Tokens:
-        return self._inner.tokens(prompt_tokens)
+    def passed(self, block: bytes) -> bytes:
+        block = super().passed(block)
+        return block.replace(self._secret, _HIDDEN) if self._secret in block else block

@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from core.dialects.anthropic.arguments import input_of
 from core.dialects.anthropic.finishes import reason_of
 from core.dialects.anthropic.seals import ANTHROPIC, sealed, sealed_call, sealed_data
 from core.dialects.anthropic.usage import usage_of
+from core.dialects.arguments import object_of
 from core.dialects.canonical import Answer, Chat, Choice, Refusal, Said, Text, Thinking, ToolCall
 from core.dialects.tokens import NO_TOKENS
 
@@ -46,7 +46,7 @@ def _blocks(part: Said) -> list[dict[str, Any]]:
             signature = sealed(part.maker, part.id, part.signature)
             return [{"type": "thinking", "thinking": part.text, "signature": signature}]
         case ToolCall():
-            call = {"type": "tool_use", "id": part.id, "name": part.name, "input": input_of(part.arguments)}
+            call = {"type": "tool_use", "id": part.id, "name": part.name, "input": object_of(part.arguments or "{}")}
             if part.signature:
                 return [{"type": "redacted_thinking", "data": sealed_call(part.signature)}, call]
             return [call]

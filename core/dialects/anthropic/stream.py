@@ -13,8 +13,9 @@ import re
 import msgspec
 
 from core.dialects.anthropic.usage import Usage
-from core.dialects.events import payloads, whole_events
-from core.dialects.tally import Tally, texts_after
+from core.dialects.event_meter import WholeEventMeter
+from core.dialects.events import payloads
+from core.dialects.tally import texts_after
 from core.dialects.tokens import COUNTED, Tokens
 
 # A quotation mark inside a JSON string is escaped, so this never matches what a model said.
@@ -61,47 +62,16 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_failure = msgspec.json.Decoder(_FailureEvent).decode
 
 
-class MessageMeter:
+class MessageMeter(WholeEventMeter):
     """Follows one stream. Feed it what the network brings, relay what it returns."""
 
-    __slots__ = ("_known", "_rest", "_tally", "done", "reported_error", "usage")
+    __slots__ = ("_known",)
 
     def __init__(self, *, hide_usage: bool = False) -> None:
         """hide_usage: means nothing here, for every stream of this wire reports its usage unasked."""
         del hide_usage
-        self._rest = b""
-        self._tally = Tally(_TEXTS)
+        super().__init__(_TEXTS)
         self._known: Usage | None = None  # from the beginning on: the prompt
-        self.usage: Tokens | None = None
-        self.done = False
-        self.reported_error = False
-
-    def feed(self, data: bytes) -> bytes:
-        """Takes what one read brought; returns what the caller shall have of it, perhaps nothing yet."""
-        data, self._rest = whole_events(self._rest + data)
-        if data:
-            self._look_at(data)
-        return data
-
-    def end(self) -> bytes:
-        """Takes note of the stream's end; returns what was left of a last event without its blank line."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._look_at(rest)
-        return rest
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer came to its end."""
-        return self.done
-
-    def output_tokens(self) -> int:
-        """Output tokens so far: as reported, else counted."""
-        return self.usage.output if self.usage is not None else self._tally.tokens()
-
-    def rough_output_tokens(self) -> int:
-        """About how many output tokens so far, without reading events: most carry one or more."""
-        return self._tally.events()
 
     def tokens(self, prompt_tokens: int) -> Tokens:
         """What the stream used. Of one that broke off the prompt is known from its beginning, if it was reported."""
@@ -134,7 +104,7 @@ class MessageMeter:
                 continue
             self._known = self._known.followed_by(found) if self._known is not None else found
             if event.usage is not None and self._known.is_known:
-                self.usage = self._known.tokens()
+                self.usage: Tokens | None = self._known.tokens()
 
 
 def first_failure(first: bytes) -> tuple[int, bytes] | None:

@@ -14,11 +14,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from core.dialects.anthropic.arguments import is_object
 from core.dialects.anthropic.faults import write_fault
 from core.dialects.anthropic.finishes import reason_of
 from core.dialects.anthropic.seals import ANTHROPIC, sealed, sealed_call, sealed_data
 from core.dialects.anthropic.usage import usage_of
+from core.dialects.arguments import is_object
 from core.dialects.canonical import (
     Began,
     CallBegan,

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
-from core.dialects.anthropic.arguments import input_of
 from core.dialects.anthropic.seals import ANTHROPIC
 from core.dialects.anthropic.tools_writer import mark
+from core.dialects.arguments import object_of
 from core.dialects.canonical import (
     Audio,
     Chat,
@@ -102,7 +102,12 @@ class Turns:
                 return mark({"type": "text", "text": part.text}, part.cache) if part.text.strip() else None
             case ToolCall():
                 call_id = self._call_id(part.id)
-                called = {"type": "tool_use", "id": call_id, "name": part.name, "input": input_of(part.arguments)}
+                called = {
+                    "type": "tool_use",
+                    "id": call_id,
+                    "name": part.name,
+                    "input": object_of(part.arguments or "{}"),
+                }
                 return mark(called, part.cache)
             case ToolResult():
                 return self._result(part, place)

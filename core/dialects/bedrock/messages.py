@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from core.dialects.arguments import object_or_empty
 from core.dialects.bedrock import media
 from core.dialects.bedrock.converse import Json
 from core.dialects.bedrock.families import Family
@@ -33,7 +34,6 @@ from core.dialects.losses import Losses
 
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _encode = msgspec.json.Encoder().encode
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Conversation:
@@ -117,7 +117,7 @@ class Conversation:
             self._unnamed += 1
             call_id = f"unnamed_{self._unnamed}"
             self._waiting.append((call.name, call_id))
-        use: Json = {"toolUseId": call_id, "name": call.name, "input": _arguments(call.arguments)}
+        use: Json = {"toolUseId": call_id, "name": call.name, "input": object_or_empty(call.arguments)}
         return {"toolUse": use}
 
     def _result(self, result: ToolResult, path: str) -> Json:
@@ -172,17 +172,3 @@ def _allowed(call_id: str) -> str:
     if _CALL_ID.fullmatch(call_id):
         return call_id
     return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:32]}"
-
-
-def _arguments(text: str) -> msgspec.Raw:
-    """A call's arguments, to the letter, which must be an object here.
-
-    What a model has written that is none stands under a name that says so, as Anthropic's documentation proposes:
-    the conversation goes on, and the model sees what it did.
-    """
-    raw = text.strip().encode() or b"{}"
-    try:
-        _decode_object(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.Raw(_encode({"INVALID_JSON": text}))
-    return msgspec.Raw(raw)

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from core.dialects.arguments import object_or_empty
 from core.dialects.canonical import (
     Audio,
     Document,
@@ -49,11 +50,9 @@ UNSIGNED: Final = "skip_thought_signature_validator"
 FILES: Final = "https://generativelanguage.googleapis.com/"
 """Where Google keeps files. Their names in bodies are such addresses."""
 
-_NO_ARGUMENTS: Final = msgspec.Raw(b"{}")
 _BELOW: Final = "(what it returned is below)"
 _AUDIO_TYPES: Final = {"mp3": "audio/mp3", "wav": "audio/wav"}
 
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -150,7 +149,7 @@ class ContentsWriter:
         self._unsigned = False  # the first of a turn stands for all
         return Part(
             thought_signature=signature,
-            function_call=FunctionCall(call.id or None, call.name, _arguments(call.arguments)),
+            function_call=FunctionCall(call.id or None, call.name, object_or_empty(call.arguments)),
         )
 
     def _result(self, path: str, result: ToolResult) -> Part:
@@ -191,15 +190,3 @@ def _goes_on(messages: list[Message], number: int) -> bool:
     """Whether more results of the turn follow. Instructions between them stand apart, and don't end it."""
     following = (message.role for message in messages[number + 1 :])
     return next((role for role in following if role not in ("system", "developer")), "") == "tool"
-
-
-def _arguments(text: str) -> msgspec.Raw:
-    """A call's arguments, to the letter, as the object that the wire wants."""
-    if not text.strip():
-        return _NO_ARGUMENTS
-    try:
-        raw = text.encode()
-        _decode_object(raw)
-    except (ValueError, RecursionError):
-        return msgspec.Raw(_encode({"INVALID_JSON": text.encode(errors="replace").decode()}))
-    return msgspec.Raw(raw)

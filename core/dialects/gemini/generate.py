@@ -21,6 +21,7 @@ from core.dialects.gemini.naming import camelled
 from core.dialects.gemini.usage import Usage
 from core.dialects.request import NOT_UTF8, Request, encode, fields_of, hashed, read_flag, read_model
 from core.dialects.tokens import COUNTED, NO_TOKENS, Tokens
+from core.dialects.whole_answer import outline
 from core.errors import InvalidArgument
 
 GENERATE: Final = "generate_content"
@@ -174,14 +175,8 @@ def answer_tokens(request: Request, body: bytes) -> Tokens:
 
     Raises ValueError where the body is not a JSON object, and so no answer at all.
     """
-    try:
-        usage = _decode_answer(body).usage_metadata
-    except (msgspec.ValidationError, RecursionError):
-        if not body.lstrip().startswith(b"{"):
-            raise ValueError("not a JSON object") from None
-        usage = None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise ValueError("not JSON") from None
+    found = outline(_decode_answer, body)
+    usage = found and found.usage_metadata
     if request.operation == COUNT_TOKENS:
         return NO_TOKENS
     if usage is not None and usage.is_known:

@@ -9,11 +9,12 @@ import re
 import msgspec
 
 from core.dialects.canonical import NO_JSON
-from core.dialects.events import payloads, whole_events
+from core.dialects.event_meter import WholeEventMeter
+from core.dialects.events import payloads
 from core.dialects.gemini.faults import fault_of
 from core.dialects.gemini.usage import Usage
 from core.dialects.gemini.wire import given
-from core.dialects.tally import Tally, texts_after
+from core.dialects.tally import texts_after
 from core.dialects.tokens import COUNTED, Tokens
 
 _BAD_GATEWAY = 502
@@ -40,35 +41,17 @@ class _Chunk(msgspec.Struct, rename="camel"):
 _decode = msgspec.json.Decoder(_Chunk, strict=False).decode
 
 
-class GenerateMeter:
+class GenerateMeter(WholeEventMeter):
     """Follows one stream. Feed it what the network brings, relay what it returns."""
 
-    __slots__ = ("_finished", "_rest", "_so_far", "_tally", "done", "reported_error", "usage")
+    __slots__ = ("_finished", "_so_far")
 
     def __init__(self, *, hide_usage: bool = False) -> None:
         """hide_usage: means nothing here, for every stream of this wire reports its usage unasked."""
         del hide_usage
-        self._rest = b""
-        self._tally = Tally(_TEXTS)
+        super().__init__(_TEXTS)
         self._so_far: Usage | None = None
         self._finished = False
-        self.usage: Tokens | None = None
-        self.done = False
-        self.reported_error = False
-
-    def feed(self, data: bytes) -> bytes:
-        """Takes what one read brought; returns what the caller shall have of it, perhaps nothing yet."""
-        data, self._rest = whole_events(self._rest + data)
-        if data:
-            self._look_at(data)
-        return data
-
-    def end(self) -> bytes:
-        """Takes note of the stream's end; returns what was left of a last event without its blank line."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._look_at(rest)
-        return rest
 
     @property
     def complete(self) -> bool:
@@ -112,7 +95,7 @@ class GenerateMeter:
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._finished = True
         if self._finished and self._so_far is not None:
-            self.usage = self._so_far.tokens()
+            self.usage: Tokens | None = self._so_far.tokens()
         if given(chunk.error):
             self.done = self.reported_error = True
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from core.dialects.arguments import object_or_empty
 from core.dialects.canonical import (
     Audio,
     Chat,
@@ -36,7 +37,6 @@ Json = dict[str, object]
 _BETWEEN: Final = "\n\n"
 _FAILED: Final = "The tool failed:"
 _encode = msgspec.json.Encoder().encode
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def messages_of(chat: Chat, losses: Losses) -> list[Json]:
@@ -147,19 +147,9 @@ class _Said:
         self._texts.append(_BETWEEN.join(filter(None, (part.name, part.context, text))))
 
     def _call(self, call: ToolCall) -> None:
-        function: Json = {"index": len(self._calls), "name": call.name, "arguments": _arguments(call.arguments)}
+        function: Json = {
+            "index": len(self._calls),
+            "name": call.name,
+            "arguments": object_or_empty(call.arguments),
+        }
         self._calls.append({"id": call.id, "function": function} if call.id else {"function": function})
-
-
-def _arguments(text: str) -> msgspec.Raw:
-    """A call's arguments, to the letter, which must be an object here.
-
-    What a model has written that is none stands under a name that says so: the conversation goes on, and the model
-    sees what it did.
-    """
-    raw = text.strip().encode() or b"{}"
-    try:
-        _decode_object(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.Raw(_encode({"INVALID_JSON": text}))
-    return msgspec.Raw(raw)

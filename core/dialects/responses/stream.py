@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from core.dialects.events import payloads, whole_events
+from core.dialects.event_meter import WholeEventMeter
+from core.dialects.events import payloads
 from core.dialects.responses.faults import Told, fault_of, write_fault
 from core.dialects.responses.items import NOTHING
 from core.dialects.responses.usage import read_reported
-from core.dialects.tally import Tally, texts_after
+from core.dialects.tally import texts_after
 from core.dialects.tokens import COUNTED, Tokens
 
 # A quotation mark inside a JSON string is escaped, so this never matches what a model said; an object inside
@@ -48,52 +49,23 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_failure = msgspec.json.Decoder(_Failure).decode
 
 
-class ResponseMeter:
+class ResponseMeter(WholeEventMeter):
     """Follows one stream. Feed it what the network brings, relay what it returns."""
 
-    __slots__ = ("_rest", "_tally", "done", "reported_error", "usage")
+    __slots__ = ()
 
     def __init__(self, *, hide_usage: bool) -> None:
         del hide_usage  # the usage is part of the last event
-        self._rest = b""
-        self._tally = Tally(_TEXTS)
-        self.usage: Tokens | None = None
-        self.done = False
-        self.reported_error = False
-
-    def feed(self, data: bytes) -> bytes:
-        """Takes what one read brought; returns what the caller shall have of it, perhaps nothing yet."""
-        data, self._rest = whole_events(self._rest + data)
-        if data:
-            self._tally.add(data)
-            if _END.search(data) is not None:
-                self._take_end(data)
-        return data
-
-    def end(self) -> bytes:
-        """Takes note of the stream's end; returns what was left of a last event without its blank line."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._tally.keep(rest)
-            self._take_end(rest)
-        return rest
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer came to its end."""
-        return self.done
-
-    def output_tokens(self) -> int:
-        """Output tokens so far: as reported, else counted."""
-        return self.usage.output if self.usage is not None else self._tally.tokens()
-
-    def rough_output_tokens(self) -> int:
-        """About how many output tokens so far, without reading events: most carry one."""
-        return self._tally.events()
+        super().__init__(_TEXTS)
 
     def tokens(self, prompt_tokens: int) -> Tokens:
         """What the stream used; `prompt_tokens` counts only where the provider reported nothing."""
         return self.usage or Tokens(input=prompt_tokens, output=self.output_tokens(), source=COUNTED)
+
+    def _look_at(self, data: bytes) -> None:
+        self._tally.add(data)
+        if _END.search(data) is not None:
+            self._take_end(data)
 
     def _take_end(self, data: bytes) -> None:
         for payload in payloads(data):
