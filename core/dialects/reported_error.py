@@ -6,11 +6,14 @@ As vendors have it:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from core.dialects.canonical import Fault
+
+_BAD_GATEWAY: Final = 502
 _NOTHING: Final = msgspec.Raw(b"")
 # A quotation mark inside a JSON string is escaped, so this never matches what a model said.
 _ERROR: Final = re.compile(rb'"error"\s*:\s*[{"]')
@@ -36,6 +39,12 @@ def reported_status(body: bytes) -> int | None:
     if bytes(fields.get("message", _NOTHING)).startswith(b"{"):  # Ollama's answer
         return None
     return _number(_fields(error)) or _number(fields)
+
+
+def status_of(body: bytes, read_fault: Callable[[int, bytes], Fault]) -> int | None:
+    """None for an answer; of an error the status that it would have had: as it names it, else by the wire's word."""
+    status = reported_status(body)
+    return None if status is None else status or read_fault(0, body).status or _BAD_GATEWAY
 
 
 def is_json(body: bytes) -> bool:

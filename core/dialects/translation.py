@@ -37,7 +37,7 @@ from core.dialects.canonical import (
 from core.dialects.counting import count_text
 from core.dialects.effort import budget_of
 from core.dialects.losses import Losses
-from core.dialects.reported_error import reported_status
+from core.dialects.reported_error import status_of
 from core.dialects.request import Request
 from core.dialects.results_order import in_order
 from core.dialects.sides import CallerSide, ErrorAnswer, Manner, ProviderSide, Unreadable
@@ -45,7 +45,6 @@ from core.dialects.tokens import COUNTED, Tokens
 
 _UNCOUNTED = 64 * 1024  # characters of a stream that are kept until they are counted
 _MOST_UNREADABLE = 100  # payloads in a row; a stream of such is none
-_BAD_GATEWAY = 502
 # Why an answer is empty, on any wire: a reason that is no null, or Ollama's word that it is done.
 _REASON = re.compile(
     rb'"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason|blockReason|status)"\s*:\s*"[^"]|"done"\s*:\s*true'
@@ -124,11 +123,8 @@ class Translation:
 
     def reported(self, body: bytes) -> ErrorAnswer | None:
         """The error that came under a status of 200, as an answer on the caller's wire; None where it is none."""
-        status = reported_status(body)
-        if status is None:
-            return None
-        status = status or self._provider.read_fault(0, body).status or _BAD_GATEWAY
-        return self._error(self._provider.read_fault(status, body))
+        status = status_of(body, self._provider.read_fault)
+        return None if status is None else self._error(self._provider.read_fault(status, body))
 
     def fault(self, status: int, body: bytes, retry_after: float | None) -> ErrorAnswer:
         """An error answer on the caller's wire. body: b"" for what is no JSON, such as a page of a proxy's.

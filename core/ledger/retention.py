@@ -7,29 +7,24 @@ A record goes once the sums have it in them, and never in a large transaction, f
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from core.clock import Clock, micros
-from core.errors import DatabaseError
 from core.ledger import period
+from core.ledger.deletion import Sleep, bit_by_bit, for_ever
 from core.store import repeats, usage, usage_marks
 from core.store.database import Database
 
 log = logging.getLogger(__name__)
 
 _FIRST = 60.0  # seconds after the start
-_EVERY = 3600.0
 _BATCH = 1000  # records to a transaction
-_PAUSE = 0.1  # seconds between two, in which others have their turn
 
 
 class Retention:
     """Keeps the records of some days. One process of an installation is enough for it."""
 
-    def __init__(
-        self, database: Database, clock: Clock, days: int, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, days: int, sleep: Sleep = asyncio.sleep) -> None:
         """days: how many are kept whole, beside today; 0 for all."""
         self._database = database
         self._clock = clock
@@ -38,15 +33,7 @@ class Retention:
 
     async def run(self) -> None:
         """Deletes for ever, what is old by then."""
-        await self._sleep(_FIRST)
-        while True:
-            try:
-                deleted = await self.tidy()
-            except DatabaseError:  # there is time
-                deleted = 0
-            if deleted:
-                log.info("old usage records were deleted; the sums over them stay", extra={"records": deleted})
-            await self._sleep(_EVERY)
+        await for_ever(self.tidy, _FIRST, _told, self._sleep)
 
     async def tidy(self) -> int:
         """Deletes what is old now; returns how many records that were. Raises DatabaseError."""
@@ -61,12 +48,14 @@ class Retention:
         async with self._database.write() as connection:
             await usage_marks.wait(connection, self._database)
             await usage_marks.keep_from(connection, cutoff)
-        deleted = 0
-        while True:
+
+        async def delete(most: int) -> int:
             async with self._database.write() as connection:
                 summed_to = (await usage_marks.read(connection)).summed_to
-                gone = await usage.delete_before(connection, cutoff, up_to=summed_to, limit=_BATCH)
-            deleted += gone
-            if gone < _BATCH:
-                return deleted
-            await self._sleep(_PAUSE)
+                return await usage.delete_before(connection, cutoff, up_to=summed_to, limit=most)
+
+        return await bit_by_bit(delete, _BATCH, self._sleep)
+
+
+def _told(deleted: int) -> None:
+    log.info("old usage records were deleted; the sums over them stay", extra={"records": deleted})

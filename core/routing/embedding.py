@@ -7,7 +7,7 @@ import msgspec
 from core.dialects.counting import count_text
 from core.dialects.dialect import Meter
 from core.dialects.losses import Losses
-from core.dialects.reported_error import reported_status
+from core.dialects.reported_error import status_of
 from core.dialects.request import Request
 from core.dialects.sides import ErrorAnswer, Unreadable
 from core.dialects.table import EMBEDDING_CALLERS, EMBEDDING_PROVIDERS
@@ -66,10 +66,8 @@ class TranslatedEmbedding:
         return ErrorAnswer(fault.status, self._caller.write_fault(fault), fault.retry_after)
 
     def reported(self, body: bytes) -> ErrorAnswer | None:
-        status = reported_status(body)
-        if status is None:
-            return None
-        return self.error(status or self._provider.read_fault(0, body).status or 502, body, None)
+        status = status_of(body, self._provider.read_fault)
+        return None if status is None else self.error(status, body, None)
 
     def streamed(self, body: bytes) -> None:
         del body  # embeddings never stream

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from core.dialects.canonical import Fault
 from core.dialects.dialect import Meter
 from core.dialects.openai.chat import CHAT
-from core.dialects.reported_error import reported_status
+from core.dialects.reported_error import status_of
 from core.dialects.request import Request, encode, fields_of
 from core.dialects.responses.request import RESPONSES
 from core.dialects.sides import CallerSide, ErrorAnswer, Manner, Unreadable
@@ -130,11 +130,11 @@ class Unchanged:
         return ErrorAnswer(status, body, _retry_after(self.operation, status, body, retry_after))
 
     def reported(self, body: bytes) -> ErrorAnswer | None:
-        status = reported_status(body)
+        side = PROVIDERS.get(self.operation) or EMBEDDING_PROVIDERS.get(self.operation) or PROVIDERS[CHAT]
+        status = status_of(body, side.read_fault)
         if status is None or (self.operation == RESPONSES and _RESPONSE.search(body) is not None):
             return None
-        side = PROVIDERS.get(self.operation) or EMBEDDING_PROVIDERS.get(self.operation) or PROVIDERS[CHAT]
-        return self.error(status or side.read_fault(0, body).status or 502, body, None)
+        return self.error(status, body, None)
 
     def streamed(self, body: bytes) -> tuple[bytes, Meter] | None:
         operation = self.operation

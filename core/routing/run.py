@@ -230,12 +230,8 @@ class Pipeline:
             for candidate in left:
                 try:
                     return await self._one_attempt(running, candidate)
-                except (
-                    BudgetExceeded,
-                    Unpriced,
-                    InvalidArgument,
-                ) as refusal:  # a cheaper one may do, or one that can more
-                    failure = failure or refusal
+                except (BudgetExceeded, Unpriced, InvalidArgument) as refusal:
+                    failure = failure or refusal  # a cheaper one may do, or one that can do more
                 except ProviderError as error:
                     failure = error
                     if try_again(error) and (error.retry_after or 0.0) <= _MAX_PAUSE:

@@ -96,10 +96,11 @@ def is_bounded(request: Request, price: Price) -> bool:
 def worst_case(request: Request, price: Price, model: str, asked: Wanted) -> WorstCase:
     """The bounds of a request at a provider that calls its model so."""
     plain = _PLAIN.issuperset(request.fields)
-    size = _input_bound(request, price, plain)
-    input_cost = cost_at_most(size, _input_rate(price, request, size))
+    body = _unescaped(request.body)
+    size = _input_bound(request, body, price, plain)
+    input_cost = cost_at_most(size, _input_rate(price, body, size))
     if not plain:
-        input_cost += _searches(price, request, size)
+        input_cost += _searches(price, body, size)
         if price.characters is not None and request.operation == SPEECH:
             input_cost += cost_at_most(len(request.body), price.characters.at(size))
     if not asked.choices:
@@ -117,8 +118,9 @@ def worst_case(request: Request, price: Price, model: str, asked: Wanted) -> Wor
     return WorstCase(input_cost, rate, asked.choices, output, asked.named is not None or asked.beside > 0, most)
 
 
-def _input_bound(request: Request, price: Price, plain: bool) -> int:
-    body, fields = _unescaped(request.body), request.fields
+def _input_bound(request: Request, body: bytes, price: Price, plain: bool) -> int:
+    """body: without needless escapes."""
+    fields = request.fields
     bound, window = len(request.body) + _FRAME, price.context_window
     if not plain and ("mcp_servers" in fields or "cachedContent" in fields or "cached_content" in fields):
         return max(bound, window or 0) + _FOUND
@@ -145,23 +147,21 @@ def _unescaped(body: bytes) -> bytes:
     return _NEEDLESS.sub(lambda found: bytes.fromhex(found[1].decode()), body) if b"\\u00" in body else body
 
 
-def _searches(price: Price, request: Request, size: int) -> int:
+def _searches(price: Price, body: bytes, size: int) -> int:
     """What a provider's own searches may cost."""
-    if price.web_search is None or b'"web_search' not in _unescaped(request.body):
+    if price.web_search is None or b'"web_search' not in body:
         return 0
     return cost_at_most(_SEARCHES, price.web_search.at(size))
 
 
-def _input_rate(price: Price, request: Request, size: int) -> int:
+def _input_rate(price: Price, body: bytes, size: int) -> int:
     rate = price.input.at(size)
     if price.cache_write is not None:
         rate = max(rate, price.cache_write.at(size))
-    if price.cache_write_1h is not None and b'"1h"' in _unescaped(request.body):
+    if price.cache_write_1h is not None and b'"1h"' in body:
         rate = max(rate, price.cache_write_1h.at(size))
-    if price.audio_input is not None:
-        body = _unescaped(request.body)
-        if b'"input_audio"' in body or b'"audio/' in body:
-            rate = max(rate, price.audio_input.at(size))
+    if price.audio_input is not None and (b'"input_audio"' in body or b'"audio/' in body):
+        rate = max(rate, price.audio_input.at(size))
     return rate
 
 
